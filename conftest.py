@@ -1,0 +1,69 @@
+"""One embedded PostgreSQL of its own for all test runs; one database a run; one model a session."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
+for name in list(os.environ):  # a deployment's variables are no part of a test
+    if name.startswith(("RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT")):
+        del os.environ[name]
+
+from ostsite import database  # noqa: E402  after the environment is clean
+
+if "DATABASE_URL" not in os.environ:
+    database.ensure_running("test")
+    os.environ["DATABASE_URL"] = database.url("test")
+os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 40)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """A database a run, named by its process: two runs at once do not meet; what a killed run left goes."""
+    from django.conf import settings
+
+    test = settings.DATABASES["default"].setdefault("TEST", {})
+    test["NAME"] = f"{test.get('NAME') or 'test_ost'}_{os.getpid()}"
+    drop_leftovers(settings.DATABASES["default"])
+
+
+def drop_leftovers(config: dict[str, object]) -> None:
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        names = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test_ost%'").fetchall()
+        for (name,) in names:
+            pid = name.rsplit("_", 1)[-1]
+            if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def manage(tmp_path: Path):  # noqa: ANN201  a function
+    """Run manage.py as a process of its own, as a user would: (code, stdout, stderr)."""
+
+    def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).parent / "manage.py"), *arguments],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def packaged_model() -> Iterator[object]:
+    """The real model, loaded once."""
+    from engine.embeddings.local import PACKAGED, LocalEmbedder
+
+    yield LocalEmbedder(PACKAGED, 384)

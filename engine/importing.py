@@ -1,0 +1,69 @@
+"""What every import command shares: blocks, bad lines by number, one summary line, the exit code."""
+
+import sys
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Generic
+
+from django.core.management.base import CommandParser
+
+from engine.commands import DONE, INCOMPLETE, Command, Refused
+from engine.lines import BadLine, LineFile, Record
+
+LINES_AT_ONCE = 5000
+FAULTS_SHOWN = 10
+
+
+class ImportCommand(Command, Generic[Record]):
+    """Subclasses name the schema of a line and write a block of them."""
+
+    schema: type[Record]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="JSON Lines, also gzipped; - is standard input")
+
+    @abstractmethod
+    def write(self, records: Sequence[Record]) -> Counter[str]:
+        """Write one block whole or not at all; what became of its lines."""
+
+    def remarks(self) -> list[str]:
+        """What to say once at the end, on standard error."""
+        return []
+
+    def handle(self, *, file: str, **options: Any) -> int:
+        counts: Counter[str] = Counter(lines=0, rejected=0)
+        with LineFile(file) as lines, self.progress() as bars:
+            task = bars.add_task(f"reading {file}", total=lines.size or None)
+            block: list[Record] = []
+            for line in lines.records(self.schema):
+                counts["lines"] += 1
+                if isinstance(line, BadLine):
+                    self.report(file, line, counts)
+                    continue
+                block.append(line.record)
+                if len(block) >= LINES_AT_ONCE:
+                    counts.update(self.write(block))
+                    block = []
+                    bars.update(task, completed=lines.position)
+            if block:
+                counts.update(self.write(block))
+            bars.update(task, completed=lines.position)
+        return self.finish(file, counts)
+
+    def report(self, file: str, line: BadLine, counts: Counter[str]) -> None:
+        counts["rejected"] += 1
+        if counts["rejected"] <= FAULTS_SHOWN:
+            sys.stderr.write(f"{file}:{line.number}: {line.reason}\n")
+
+    def finish(self, file: str, counts: Counter[str]) -> int:
+        if not counts["lines"]:
+            raise Refused(f"{file} holds no lines")
+        if counts["rejected"] > FAULTS_SHOWN:
+            sys.stderr.write(f"… and {counts['rejected'] - FAULTS_SHOWN} more lines\n")
+        for remark in self.remarks():
+            sys.stderr.write(f"{remark}\n")
+        good = counts["lines"] - counts["rejected"]
+        state = "done" if not counts["rejected"] else "partly" if good else "failed"
+        self.summary(state=state, **counts)
+        return DONE if state == "done" else INCOMPLETE

@@ -1,0 +1,33 @@
+from collections import Counter
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+
+from engine.commands import DONE, INCOMPLETE, whole
+from engine.commands import Command as BaseCommand
+from engine.embeddings import filling
+from engine.models import EmbeddingModel
+
+
+class Command(BaseCommand):
+    help = "Make the vectors of all texts that wait for one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        subjects = sorted(table.subject_name for table in filling.tables())
+        parser.add_argument("--subject", action="append", choices=subjects, help="only these; may be repeated")
+        parser.add_argument("--batch-size", type=whole(1, 4096), metavar="N", help="texts embedded and stored together")
+        parser.add_argument("--limit", type=whole(1, 10**9), metavar="N", help="stop after so many")
+
+    def handle(self, *, subject: list[str] | None, batch_size: int | None, limit: int | None, **_: Any) -> int:
+        tables = [table for table in filling.tables() if not subject or table.subject_name in subject]
+        model = EmbeddingModel.objects.live()
+        counts: Counter[str] = Counter(embedded=0, failed=0)
+        with self.progress() as bars:
+            task = bars.add_task("embedding", total=min(filling.waiting(tables, model), limit or 10**9))
+            for done in filling.fill(tables, model, batch_size or settings.BATCH_SIZE, limit):
+                counts.update(done)
+                bars.advance(task, sum(done.values()))
+        state = "partly" if counts["failed"] else "done"
+        self.summary(state=state, model=model.name, **counts, waiting=filling.waiting(tables, model))
+        return DONE if state == "done" else INCOMPLETE

@@ -1,0 +1,67 @@
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+
+from engine import runs
+from engine.commands import DONE, INCOMPLETE, Refused, StageBars
+from engine.commands import Command as BaseCommand
+from engine.models import Run
+from engine.pipeline import Pipeline, Scope, UnknownStage
+
+
+class Command(BaseCommand):
+    help = "Run a pipeline, or some of its stages. What is up to date already is left alone."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("pipeline", choices=sorted(settings.PIPELINES), help="which pipeline")
+        parser.add_argument(
+            "--stage", action="append", default=[], metavar="S", help="only this stage; may be repeated"
+        )
+        parser.add_argument("--day", metavar="D", help="the UTC day, YYYY-MM-DD, of a pipeline that goes by days")
+        parser.add_argument("--force", action="store_true", help="work even where nothing changed")
+        parser.add_argument("--json", action="store_true", help="print the run as JSON")
+
+    def handle(self, *, pipeline: str, stage: list[str], day: str | None, force: bool, json: bool, **_: Any) -> int:
+        found = runs.get_pipeline(pipeline)
+        scope = Scope(day=day_of(found, day), force=force)
+        try:
+            if not force and not runs.waiting(found, scope, stage):
+                return self.report(pipeline, None, json)
+            with self.progress() as bars:
+                run = runs.run(found, scope, stage, StageBars(bars))
+        except UnknownStage as error:
+            raise Refused(f"run_pipeline: --stage: {error}") from error
+        return self.report(pipeline, run, json)
+
+    def report(self, pipeline: str, run: Run | None, as_json: bool) -> int:
+        """The run in one line. Without a run nothing waited, and nothing was written, not even a Run."""
+        state = "done" if run is None else "failed" if run.state == Run.State.WAITING else run.state
+        if as_json:
+            facts = {
+                "run": run and run.pk,
+                "state": state,
+                "stages": run.counts if run else {},
+                "error": run.error if run else "",
+            }
+            self.write_json({"pipeline": pipeline, **facts})
+        else:
+            steps = run.steps.filter(fence=run.fence) if run else []
+            counts = {f"{step.name}.{key}": value for step in steps for key, value in sorted(step.counts.items())}
+            self.summary(pipeline=pipeline, state=state, run=run.pk if run else "none", **counts)
+        if run and run.error:
+            self.say(run.error, INCOMPLETE)
+        return DONE if state == "done" else INCOMPLETE
+
+
+def day_of(pipeline: Pipeline, day: str | None) -> date | None:
+    """The day asked for; refused for a pipeline without days, and when it is none."""
+    if day is None:
+        return None
+    if not pipeline.by_day:
+        raise Refused(f"run_pipeline: --day: {pipeline.name} does not go by days; allowed: no --day")
+    try:
+        return date.fromisoformat(day)
+    except ValueError:
+        raise Refused(f"run_pipeline: --day: {day[:40]!a} is not a day; allowed: YYYY-MM-DD") from None

@@ -1,0 +1,295 @@
+"""The ledger of runs, and vectors that live beside their subject."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from pgvector.django import VectorField
+
+from engine.bulk import copy_in, copy_in_vectors
+from engine.text import clip, text_hash
+from engine.vectors import Matrix
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def of(self, pipeline: str, day: date | None = None, source: str = "") -> RunQuerySet:
+        """The runs of one partition."""
+        return self.filter(pipeline=pipeline, day=day, source=source)
+
+    def live(self) -> RunQuerySet:
+        return self.filter(state__in=Run.LIVE)
+
+
+class Run(models.Model):
+    """One pass of a pipeline over one partition. waiting -> running -> done | partly; a fault -> waiting again,
+    with a later `next_attempt_at`, and after five claims without progress -> quarantined, until a person asks.
+
+    The claim raises `fence`: whatever an earlier claim still does is refused from then on.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        PARTLY = "partly"
+        QUARANTINED = "quarantined"
+
+    LIVE = (State.WAITING, State.RUNNING, State.QUARANTINED)
+
+    pipeline = models.CharField(max_length=60)
+    source = models.CharField(max_length=60, blank=True, default="")
+    day = models.DateField(null=True, blank=True)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    owner = models.CharField(max_length=80, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    fence = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="claims since the last progress")
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    counts = models.JSONField(default=dict, blank=True)
+    inputs = models.CharField(max_length=64, blank=True, default="", help_text="digest of what it is made from")
+    error = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pipeline", "source", "day"],
+                name="one_live_run_per_partition",
+                condition=Q(state__in=["waiting", "running", "quarantined"]),
+                nulls_distinct=False,
+            )
+        ]
+        indexes = [models.Index(fields=["pipeline", "-created_at"], name="run_newest")]
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [self.pipeline, self.source, str(self.day or "")]))
+
+    @property
+    def claim_number(self) -> int:
+        """Greater with every claim, over all runs: what a draft compares."""
+        return (self.pk << 20) + self.fence
+
+
+class Step(models.Model):
+    """One stage of one claim of a run. An earlier claim's unfinished step is `lost`."""
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        LOST = "lost"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    name = models.CharField(max_length=60)
+    fence = models.PositiveIntegerField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
+    total = models.PositiveIntegerField(default=0, help_text="what waited when it began")
+    counts = models.JSONField(default=dict, blank=True)
+    error = models.TextField(blank=True, default="")
+    cpu_seconds = models.FloatField(default=0)
+    peak_memory = models.PositiveBigIntegerField(default=0, help_text="of the process so far, bytes")
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "name", "fence"], name="one_step_per_claim")]
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.name}"
+
+
+class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
+    def live(self) -> EmbeddingModel:
+        """The one model whose vectors are served. The first ever wanted is live at once."""
+        found = self.filter(state=EmbeddingModel.State.LIVE).first()
+        return found or self.wanted()
+
+    def wanted(self) -> EmbeddingModel:
+        """The model that the settings name; registered as filling when another one is live."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE engine_embeddingmodel IN SHARE ROW EXCLUSIVE MODE")
+            live = self.filter(state=EmbeddingModel.State.LIVE).exists()
+            return self.get_or_create(
+                provider=settings.EMBEDDING_PROVIDER,
+                name=settings.MODEL_NAME,
+                dimensions=settings.MODEL_DIMENSIONS,
+                defaults={"state": EmbeddingModel.State.FILLING if live else EmbeddingModel.State.LIVE},
+            )[0]
+
+
+class EmbeddingModel(models.Model):
+    """A model whose vectors are kept. One is live; another may fill beside it until a switch."""
+
+    class State(models.TextChoices):
+        FILLING = "filling"
+        LIVE = "live"
+        RETIRED = "retired"
+
+    name = models.CharField(max_length=200)
+    provider = models.CharField(max_length=30)
+    dimensions = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.FILLING)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = EmbeddingModelManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "name", "dimensions"], name="embedding_model_once"),
+            models.UniqueConstraint(fields=["state"], condition=Q(state="live"), name="one_live_embedding_model"),
+            models.CheckConstraint(condition=Q(dimensions__range=(1, 2000)), name="dimensions_an_index_takes"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dimensions})"
+
+
+class Claimed(NamedTuple):
+    """One text that waits for its vector, held under a lease."""
+
+    id: int
+    text: str
+
+
+class EmbeddingQuerySet(models.QuerySet[Any]):
+    COMPANY = 4  # a text whose claim died comes back in a batch a fourth of the size: 256, 64, 16, 4, 1
+
+    def waiting(self, model: EmbeddingModel) -> EmbeddingQuerySet:
+        """Texts without a vector of their present words, quarantined ones left out."""
+        return self.filter(~Q(vector_hash=F("text_hash")), model=model, quarantined_at=None)
+
+    def want(self, texts: Mapping[int, str]) -> int:
+        """Say which text each subject has now; "" means none, and takes its row away. Returns the rows changed.
+
+        The only writer of `text` and `text_hash`, to be called in the transaction that changed the subject.
+        A changed text ends the lease of whoever embeds the old one; the old vector serves until the new comes.
+        """
+        table = self.model._meta.db_table
+        rows = [(subject, clip(text), text_hash(clip(text))) for subject, text in sorted(texts.items()) if text]
+        gone = [subject for subject, text in texts.items() if not text]
+        EmbeddingModel.objects.live()
+        with transaction.atomic():
+            changed = self.filter(subject__in=gone).delete()[0] if gone else 0
+            copy_in("wanted", {"subject_id": "bigint", "text": "text", "text_hash": "text"}, rows)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"""
+                    INSERT INTO {table} (subject_id, model_id, text, text_hash, vector_hash, attempts, lease, error)
+                    SELECT w.subject_id, m.id, w.text, w.text_hash, '', 0, '', ''
+                    FROM pg_temp.wanted w CROSS JOIN engine_embeddingmodel m
+                    WHERE m.state <> 'retired' AND NOT EXISTS (
+                        SELECT FROM {table} e
+                        WHERE e.subject_id = w.subject_id AND e.model_id = m.id AND e.text_hash = w.text_hash)
+                    ORDER BY w.subject_id
+                    ON CONFLICT (subject_id, model_id) DO UPDATE
+                    SET text = excluded.text, text_hash = excluded.text_hash, attempts = 0, lease = '',
+                        lease_until = NULL, next_attempt_at = NULL, quarantined_at = NULL, error = ''
+                    WHERE {table}.text_hash <> excluded.text_hash
+                    """  # noqa: S608  the table's name comes from the model
+                )
+                return int(changed + cursor.rowcount)
+
+    def claim(self, model: EmbeddingModel, count: int) -> tuple[str, list[Claimed]]:
+        """Lease up to `count` waiting texts, those fewest times tried first, newest first; (lease, texts)."""
+        table, lease = self.model._meta.db_table, uuid.uuid4().hex
+        due = self.waiting(model).filter(
+            Q(lease_until=None) | Q(lease_until__lt=Now()),
+            Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now()),
+        )
+        tried = due.aggregate(least=models.Min("attempts"))["least"]
+        if tried is None:
+            return lease, []
+        company = max(1, count // self.COMPANY**tried)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                WITH mine AS MATERIALIZED (
+                    SELECT id FROM {table}
+                    WHERE vector_hash <> text_hash AND model_id = %s AND quarantined_at IS NULL AND attempts = %s
+                      AND (lease_until IS NULL OR lease_until < now())
+                      AND (next_attempt_at IS NULL OR next_attempt_at <= now())
+                    ORDER BY id DESC LIMIT %s FOR UPDATE SKIP LOCKED)
+                UPDATE {table} e SET lease = %s, lease_until = now() + %s::interval, attempts = e.attempts + 1
+                FROM mine WHERE e.id = mine.id RETURNING e.id, e.text
+                """,  # noqa: S608  the table's name comes from the model
+                [model.pk, tried, company, lease, f"{settings.TIMING.lease} seconds"],
+            )
+            return lease, [Claimed(*row) for row in cursor.fetchall()]
+
+    def keep(self, lease: str, ids: list[int], vectors: Matrix) -> int:
+        """Store the vectors of those rows whose lease is still held; returns how many."""
+        table = self.model._meta.db_table
+        with transaction.atomic():
+            copy_in_vectors("embedded", np.asarray(ids, dtype=np.int64), vectors)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"""
+                    UPDATE {table} e SET vector = v.vector, vector_hash = e.text_hash, generated_at = now(),
+                        attempts = 0, lease = '', lease_until = NULL, next_attempt_at = NULL, error = ''
+                    FROM pg_temp.embedded v WHERE e.id = v.id AND e.lease = %s
+                    """,  # noqa: S608  the table's name comes from the model
+                    [lease],
+                )
+                return cursor.rowcount
+
+    def refuse(self, lease: str, ids: list[int], reason: str) -> int:
+        """Quarantine rows that failed alone: they wait for a person, or for another text."""
+        return self.filter(pk__in=ids, lease=lease).update(
+            quarantined_at=Now(), error=reason[:500], lease="", lease_until=None
+        )
+
+    def release(self, lease: str, ids: list[int]) -> int:
+        """Hand rows back as they were, the claim not counted."""
+        return self.filter(pk__in=ids, lease=lease).update(lease="", lease_until=None, attempts=F("attempts") - 1)
+
+
+class Embedding(models.Model):
+    """The text of one subject and its vector by one model. Waiting while `vector_hash` is not `text_hash`.
+
+    Subclasses name `subject` (a foreign key) and `subject_name` (the word of `--subject`).
+    """
+
+    subject_name: ClassVar[str]
+
+    model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="+")
+    text = models.TextField()
+    text_hash = models.CharField(max_length=64)
+    vector = VectorField(null=True, blank=True)
+    vector_hash = models.CharField(max_length=64, blank=True, default="")
+    generated_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    lease = models.CharField(max_length=32, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    quarantined_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True, default="")
+
+    objects = EmbeddingQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "model"], name="%(class)s_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["model", "attempts", "-id"],
+                name="%(class)s_waiting",
+                condition=~Q(vector_hash=F("text_hash")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject_name} {self.pk}"

@@ -1,0 +1,61 @@
+"""What a pipeline is: stages in a row, each a generator over what is waiting.
+
+A *row stage* commits rows that are each whole by themselves. A *set stage* fills a draft that no reader sees
+and returns the function that publishes it; engine.runs calls that function under the run's lock.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+Publish = Callable[[], None]
+Work = Generator[Counter[str], None, Publish | None]
+
+
+class UnknownStage(ValueError):
+    """A stage was named that the pipeline does not have; the message lists those it has."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one run covers, and which claim of it this is.
+
+    day, source: the partition; a pipeline without days has None. force: work even where nothing waits.
+    fence: the number of the claim, greater with each; a draft takes blocks from its newest claim only.
+    """
+
+    day: date | None = None
+    source: str = ""
+    force: bool = False
+    fence: int = 0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """name, the work as a generator of counts, and how many units wait for it."""
+
+    name: str
+    work: Callable[[Scope], Work]
+    waiting: Callable[[Scope], int]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Stages in order. aliases: other names people know a stage by, name -> stage."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    by_day: bool = False
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def chosen(self, names: Sequence[str] = ()) -> tuple[Stage, ...]:
+        """The stages of those names in the pipeline's order; all of them when none is named."""
+        known = {stage.name for stage in self.stages}
+        wanted = {self.aliases.get(name, name) for name in names}
+        if wanted - known:
+            raise UnknownStage(
+                f"unknown stage {min(wanted - known)!a}; allowed: {', '.join(stage.name for stage in self.stages)}"
+                + (f", or {', '.join(sorted(self.aliases))}" if self.aliases else "")
+            )
+        return tuple(stage for stage in self.stages if not wanted or stage.name in wanted)

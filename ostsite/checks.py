@@ -1,0 +1,58 @@
+"""System checks: what is wrong with the deployment, each with an id and a hint.
+
+A value that no process can start with is refused while the settings load; here stands what needs the apps.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import Error as DatabaseError
+
+SEEDED = {
+    "semantic": "RECOMMENDATION_SEMANTIC_WEIGHT",
+    "category": "RECOMMENDATION_CATEGORY_WEIGHT",
+    "tech": "RECOMMENDATION_TECH_WEIGHT",
+    "popularity": "RECOMMENDATION_POPULARITY_WEIGHT",
+    "popularity_threshold": "RECOMMENDATION_POPULARITY_THRESHOLD",
+    "min_similarity": "RECOMMENDATION_MIN_SIMILARITY",
+    "top_n": "RECOMMENDATION_TOP_N",
+}
+
+
+@register(Tags.security, deploy=True)
+def hosts_are_named(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.DEBUG and (not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS):
+        hint = "Set ALLOWED_HOSTS to the names the site is reached by, separated by commas."
+        return [Error("ALLOWED_HOSTS names no host, or all.", hint=hint, id="ost.E001")]
+    return []
+
+
+@register(Tags.compatibility)
+def packaged_model_has_its_width(**kwargs: Any) -> list[CheckMessage]:
+    known = {
+        "sentence-transformers/all-MiniLM-L6-v2": 384,
+        "sentence-transformers/all-roberta-large-v1": 1024,
+    }
+    width = known.get(settings.MODEL_NAME)
+    if width not in (None, settings.MODEL_DIMENSIONS):
+        hint = f"Set MODEL_DIMENSIONS={width}."
+        return [Error(f"MODEL_DIMENSIONS is {settings.MODEL_DIMENSIONS}.", hint=hint, id="ost.E002")]
+    return []
+
+
+@register(Tags.database)
+def live_rows_rule(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Variables that seeded a row and differ from it now: the row rules."""
+    from recommendations.models import Weights  # the apps are not loaded when checks are registered
+
+    if not databases:
+        return []
+    try:
+        row = Weights.objects.order_by("-version").first()
+    except DatabaseError:
+        return []  # not migrated yet, or not there: the command itself says so
+    differing = [name for field, name in SEEDED.items() if row and getattr(row, field) != getattr(settings, name)]
+    hint = "The live row rules; publish new weights, or set the variable to what it holds."
+    return [Warning(f"{name} differs from the live weights.", hint=hint, id="ost.W001") for name in differing]

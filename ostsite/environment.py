@@ -1,0 +1,78 @@
+"""Settings from the environment: each reader checks its value and names the variable when it is wrong.
+
+A secret may also come from a file: NAME_FILE holds the path. `.env` in the repository is read first and
+never overrides what the process was given.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.FileAwareEnv()
+YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+def read_file(path: Path) -> None:
+    """Read NAME=value lines. Raises ImproperlyConfigured when the file is not UTF-8 text."""
+    if not path.is_file():
+        return
+    try:
+        environ.Env.read_env(str(path), encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise ImproperlyConfigured(f"{path.name} cannot be read: {error}") from error
+
+
+def text(name: str, default: str = "") -> str:
+    """The value without surrounding blanks; an empty one counts as absent."""
+    try:
+        value = str(env.str(name, default=default)).strip()
+    except (OSError, UnicodeError) as error:
+        raise ImproperlyConfigured(
+            f"{name}_FILE names a file that cannot be read: {error.__class__.__name__}"
+        ) from None
+    return value or default
+
+
+def choice(name: str, default: str, allowed: Sequence[str]) -> str:
+    value = text(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is {shown(value)}; allowed: {', '.join(allowed)}")
+    return value
+
+
+def yes_or_no(name: str, default: bool) -> bool:
+    value = text(name, YES[0] if default else NO[0]).lower()
+    if value not in YES + NO:
+        raise ImproperlyConfigured(f"{name} is {shown(value)}; allowed: {', '.join(YES + NO)}")
+    return value in YES
+
+
+def whole(name: str, default: int, least: int, most: int) -> int:
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and len(value) < 20 and least <= int(value) <= most):
+        raise ImproperlyConfigured(f"{name} is {shown(value)}; allowed: a whole number from {least} to {most}")
+    return int(value)
+
+
+def number(name: str, default: float, least: float, most: float) -> float:
+    value = text(name, str(default))
+    try:
+        result = float(value)
+    except ValueError:
+        result = math.nan
+    if not least <= result <= most:  # NaN is never within
+        raise ImproperlyConfigured(f"{name} is {shown(value)}; allowed: a number from {least:g} to {most:g}")
+    return result
+
+
+def names(name: str, default: Sequence[str]) -> list[str]:
+    """A list separated by commas."""
+    return [part.strip() for part in text(name, ",".join(default)).split(",") if part.strip()]
+
+
+def shown(value: str) -> str:
+    """The value as one short line, so that an error cannot flood or forge a log."""
+    return ascii(value if len(value) <= 60 else value[:57] + "...")

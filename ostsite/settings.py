@@ -1,0 +1,132 @@
+"""All settings, from the environment alone. docs/configuration.md says what each one does."""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from engine.timing import Timing
+from ostsite import database, environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environment.read_file(BASE_DIR / ".env")
+
+
+def secret_key() -> str:
+    """SECRET_KEY; with the embedded database one is made and kept beside the data."""
+    given = environment.text("SECRET_KEY")
+    if given:
+        if len(given) < 32 or given.startswith("django-insecure-"):
+            raise ImproperlyConfigured("SECRET_KEY is too weak; allowed: at least 32 random characters")
+        return given
+    if environment.text("DATABASE_URL"):
+        raise ImproperlyConfigured("SECRET_KEY is not set; allowed: at least 32 random characters")
+    path = database.base_folder() / "secret_key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    kept = path.read_text().strip()
+    if not kept:
+        raise ImproperlyConfigured(f"{path} is empty; delete it and a new key is made")
+    return kept
+
+
+def databases() -> dict[str, dict[str, object]]:
+    """DATABASE_URL, or the embedded server. Every session has time limits, so that no lock outlives its owner."""
+    url = database.url()
+    problem = "DATABASE_URL is not an address; allowed: postgresql://user:password@host:port/name"
+    try:
+        if urlsplit(url).scheme not in ("postgres", "postgresql"):
+            raise ImproperlyConfigured(problem)
+        if urlsplit(url).port == 0:
+            raise ImproperlyConfigured(problem)
+        config = environment.env.db_url_config(url)
+    except ValueError:
+        raise ImproperlyConfigured(problem) from None
+    if not config.get("NAME"):
+        raise ImproperlyConfigured(problem)
+    options = config.setdefault("OPTIONS", {})
+    options.setdefault("connect_timeout", 5)
+    options.setdefault(
+        "options",
+        "-c statement_timeout=600s -c lock_timeout=30s"
+        " -c idle_in_transaction_session_timeout=300s -c client_connection_check_interval=2s",
+    )
+    return {"default": {**config, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+
+
+DEBUG = environment.yes_or_no("DEBUG", False)
+ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+SECRET_KEY = secret_key()
+DATABASES = databases()
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.postgres",
+    "engine",
+    "recommendations",
+    "issues",
+    "ostsite",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+ROOT_URLCONF = "ostsite.urls"
+WSGI_APPLICATION = "ostsite.wsgi.application"
+TIME_ZONE = "UTC"
+USE_TZ = True
+LANGUAGE_CODE = "en"
+
+# The pipelines that `run_pipeline` knows, by name. engine finds them here, so it knows no domain.
+PIPELINES = {"recommendations": "recommendations.pipeline.RECOMMENDATIONS"}
+# What `prune` empties: name -> function(how many to keep) -> how many went.
+PRUNED = {"generations": "recommendations.generations.prune"}
+TIMING = Timing()
+
+EMBEDDING_PROVIDERS = {"local": "engine.embeddings.local.LocalEmbedder"}
+EMBEDDING_PROVIDER = environment.choice("EMBEDDING_PROVIDER", "local", tuple(EMBEDDING_PROVIDERS))
+MODEL_NAME = environment.text("MODEL_NAME", "sentence-transformers/all-MiniLM-L6-v2")
+MODEL_DIMENSIONS = environment.whole("MODEL_DIMENSIONS", 384, 1, 2000)  # an index takes no more than 2,000
+EMBEDDING_DEVICE = environment.choice("EMBEDDING_DEVICE", "auto", ("auto", "cpu", "cuda"))
+BATCH_SIZE = environment.whole("BATCH_SIZE", 256, 1, 4096)
+
+# Which text of a project is embedded: its meaning alone, or that of document 003 with its stars.
+PROJECT_TEXT = environment.choice("PROJECT_TEXT", "meaning", ("meaning", "embed_star"))
+
+# The first version of the weights. Afterwards the live row rules, and ost.W001 names what differs.
+RECOMMENDATION_SEMANTIC_WEIGHT = environment.number("RECOMMENDATION_SEMANTIC_WEIGHT", 0.5, 0, 1000)
+RECOMMENDATION_CATEGORY_WEIGHT = environment.number("RECOMMENDATION_CATEGORY_WEIGHT", 0.1, 0, 1000)
+RECOMMENDATION_TECH_WEIGHT = environment.number("RECOMMENDATION_TECH_WEIGHT", 0.1, 0, 1000)
+RECOMMENDATION_POPULARITY_WEIGHT = environment.number("RECOMMENDATION_POPULARITY_WEIGHT", 0.2, 0, 1000)
+RECOMMENDATION_POPULARITY_THRESHOLD = environment.whole("RECOMMENDATION_POPULARITY_THRESHOLD", 100_000, 1, 10**9)
+RECOMMENDATION_TOP_N = environment.whole("RECOMMENDATION_TOP_N", 5, 1, 50)
+RECOMMENDATION_MIN_SIMILARITY = environment.number("RECOMMENDATION_MIN_SIMILARITY", 0.1, 0, 1)
+if not RECOMMENDATION_SEMANTIC_WEIGHT + RECOMMENDATION_POPULARITY_WEIGHT:
+    raise ImproperlyConfigured(
+        "RECOMMENDATION_SEMANTIC_WEIGHT and RECOMMENDATION_POPULARITY_WEIGHT are both 0; allowed: at least one above 0"
+    )
+
+# No model hub is asked at run time: the weights of the default model come with a package.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+LOG_LEVEL = environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "time=%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        name: {"handlers": ["stderr"], "level": LOG_LEVEL, "propagate": False}
+        for name in ("ostsite", "engine", "recommendations", "issues")
+    },
+}

@@ -1,0 +1,114 @@
+"""`ost`, as far as it goes without making an environment."""
+
+import importlib.machinery
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+OST = Path(__file__).resolve().parents[2] / "ost"
+
+
+@pytest.fixture
+def ost() -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader("ost", str(OST))
+    spec = importlib.util.spec_from_loader("ost", loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, OST, *arguments], capture_output=True, text=True)
+
+
+def test_help_names_every_command():
+    assert all(f"./ost {name}" in call("--help").stdout for name in ("demo", "test", "manage", "install"))
+
+
+def test_an_unknown_command_is_wrong_usage():
+    answer = call("dance")
+    assert (answer.returncode, "dance" in answer.stderr) == (2, True)
+
+
+def test_an_unknown_option_is_wrong_usage():
+    assert call("demo", "--dance").returncode == 2
+
+
+def test_an_old_python_looks_for_the_newest_one(ost):
+    there = {"python3.11": "/usr/bin/python3.11", "python3.12": "/opt/python3.12"}
+    assert ost.newer_python(there.get, works=bool) == "/opt/python3.12"
+
+
+def test_an_old_python_passes_over_one_that_does_not_run(ost):
+    there = {"python3.11": sys.executable, "python3.12": "/bin/false"}
+    assert ost.newer_python(there.get) == sys.executable
+
+
+def test_an_old_python_may_be_all_there_is(ost):
+    assert ost.newer_python({}.get) is None
+
+
+def test_the_stamp_stays_while_nothing_changes(ost):
+    assert ost.stamp([ost.REQUIREMENTS]) == ost.stamp([ost.REQUIREMENTS])
+
+
+def test_the_stamp_changes_with_a_requirement(ost, tmp_path):
+    (tmp_path / "a").write_text("django==5.2.19\n")
+    (tmp_path / "b").write_text("django==5.2.20\n")
+    assert ost.stamp([tmp_path / "a"]) != ost.stamp([tmp_path / "b"])
+
+
+def test_the_stamp_changes_with_the_place(ost, monkeypatch):
+    before = ost.stamp([ost.REQUIREMENTS])
+    monkeypatch.setattr(ost, "ROOT", "/elsewhere")
+    assert ost.stamp([ost.REQUIREMENTS]) != before
+
+
+def test_the_stamp_changes_with_the_python(ost, monkeypatch):
+    before = ost.stamp([ost.REQUIREMENTS])
+    monkeypatch.setattr(sys, "version_info", (3, 99, 0))
+    assert ost.stamp([ost.REQUIREMENTS]) != before
+
+
+def test_what_checks_the_code_has_a_stamp_of_its_own(ost):
+    assert ost.stamp([ost.REQUIREMENTS]) != ost.stamp([ost.REQUIREMENTS, ost.DEV_REQUIREMENTS])
+
+
+def test_an_environment_that_was_moved_is_not_usable(ost, monkeypatch, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pip").write_text("#!/elsewhere/.venv/bin/python\n")
+    monkeypatch.setattr(ost, "VENV", str(tmp_path))
+    assert not ost.usable()
+
+
+def test_no_environment_is_not_usable(ost, monkeypatch, tmp_path):
+    monkeypatch.setattr(ost, "VENV", str(tmp_path))
+    assert not ost.usable()
+
+
+def test_a_failed_step_shows_its_last_lines(ost, tmp_path):
+    with (tmp_path / "lock").open("w") as lock, pytest.raises(ost.InstallError, match="no such package"):
+        ost.attempt([sys.executable, "-c", "import sys; sys.exit('no such package')"], lock.fileno())
+
+
+def test_a_command_passes_its_exit_code_on(ost, monkeypatch):
+    monkeypatch.setattr(ost, "PYTHON", sys.executable)
+    assert ost.run("-c", "raise SystemExit(75)") == 75
+
+
+def test_a_killed_command_ends_as_a_shell_would_say(ost, monkeypatch):
+    monkeypatch.setattr(ost, "PYTHON", sys.executable)
+    assert ost.run("-c", "import os; os.kill(os.getpid(), 9)") == 137
+
+
+def test_the_demo_stops_at_the_first_failure(ost, monkeypatch):
+    ran = []
+    monkeypatch.setattr(ost.database, "hold", lambda instance: None)
+    monkeypatch.setattr(ost.database, "release", lambda instance: None)
+    monkeypatch.setattr(ost, "run", lambda *command: ran.append(command) or 3)
+    assert (ost.demo(), len(ran)) == (3, 1)

@@ -1,0 +1,5 @@
+"""Where each app is mounted."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,78 @@
+"""What is served: a person's recommendations as rows of the live generation, in words and figures."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+
+from recommendations import reasons
+from recommendations.models import Generation, Recommendation
+
+PEOPLE_AT_ONCE = 500
+
+
+def recommendations(generation: Generation) -> "QuerySet[Recommendation]":
+    """The rows of a generation with the projects they name, best first."""
+    return generation.recommendations.select_related("project", "nearest").order_by("user_id", "rank")
+
+
+def answer(row: Recommendation) -> dict[str, Any]:
+    """One recommendation as exports, commands and the API give it."""
+    return {
+        "full_name": row.project.full_name,
+        "rank": row.rank,
+        "score": row.score,
+        "raw_score": row.raw_score,
+        "components": row.components,
+        "parts": row.parts,
+        "reasons": sentences(row),
+        "cold_start": row.cold_start,
+    }
+
+
+def sentences(row: Recommendation) -> list[str]:
+    said = reasons.sentences(
+        parts=row.parts or {},
+        stacks=row.stacks,
+        categories=row.categories,
+        nearest=row.nearest.full_name if row.nearest else None,
+        stars=row.project.stars,
+    )
+    return [*said, f"Moved: {row.moved_because}."] if row.moved_because else said
+
+
+def for_user(user: User, top: int) -> tuple[Generation | None, list[Recommendation]]:
+    """The live generation and the user's best of it; none while nothing was ever published."""
+    generation = Generation.objects.live()
+    if generation is None:
+        return None, []
+    return generation, list(recommendations(generation).filter(user=user)[:top])
+
+
+def everyone(generation: Generation, top: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Each user's best in the order of their names, a few hundred people at a time."""
+    users = User.objects.filter(profile__isnull=False).order_by("username").values_list("pk", "username")
+    for block in in_blocks(users.iterator(), PEOPLE_AT_ONCE):
+        rows = recommendations(generation).filter(user__in=[pk for pk, _ in block], rank__lte=top)
+        by_user: dict[int, list[dict[str, Any]]] = {}
+        for row in rows:
+            by_user.setdefault(row.user_id, []).append(answer(row))
+        for pk, name in block:
+            yield name, by_user.get(pk, [])
+
+
+def in_blocks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    block: list[Any] = []
+    for row in rows:
+        block.append(row)
+        if len(block) == size:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def age(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M UTC") if moment else "never"

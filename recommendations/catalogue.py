@@ -1,0 +1,237 @@
+"""The tables as arrays: the catalogue, people, and the digest of all that recommendations are made from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import QuerySet
+
+from engine.bulk import copy_out_vectors
+from engine.models import EmbeddingModel
+from engine.vectors import Matrix, digest, unit
+from recommendations import scoring
+from recommendations.models import (
+    Category,
+    Interaction,
+    Profile,
+    ProfileCategory,
+    ProfileTechStack,
+    Project,
+    ProjectCategory,
+    ProjectTechStack,
+    TechStack,
+    Weights,
+)
+from recommendations.scoring import Catalogue, Floats, Person, Positions
+
+LIKED = 64  # so many of what a person liked are compared with each project
+PEOPLE_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Which id stands in which column of an incidence matrix, and its name."""
+
+    ids: Positions
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, terms: "QuerySet[Category] | QuerySet[TechStack]") -> "Terms":
+        rows = list(terms.order_by("pk").values_list("pk", "name"))
+        return cls(np.array([pk for pk, _ in rows], dtype=np.int64), tuple(name for _, name in rows))
+
+    def matrix(self, rows: Positions, ids: Positions, height: int) -> Matrix:
+        return scoring.incidence(rows, np.searchsorted(self.ids, ids), (height, len(self.ids)))
+
+    def common(self, mine: Matrix, theirs: Matrix) -> list[str]:
+        """The names of what both have. (t,), (t,)."""
+        return [self.names[column] for column in np.flatnonzero((mine > 0) & (theirs > 0))]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The catalogue with what it takes to speak of it: names of projects, terms, dates."""
+
+    catalogue: Catalogue
+    names: tuple[str, ...]
+    created: Floats
+    categories: Terms
+    stacks: Terms
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        return tuple(name.split("/", 1)[0].lower() for name in self.names)
+
+    @property
+    def slots(self) -> str:
+        """Digest of which id stands at which place of a hybrid vector."""
+        return digest(self.categories.ids, self.stacks.ids)
+
+
+def load(model: EmbeddingModel) -> Loaded:
+    """Every project, in the order of its id, with the vectors of that model."""
+    rows = list(
+        Project.objects.order_by("pk").values_list(
+            "pk", "full_name", "stars", "is_archived", "is_disabled", "created_at"
+        )
+    )
+    ids = np.array([row[0] for row in rows], dtype=np.int64)
+    categories, stacks = Terms.of(Category.objects.all()), Terms.of(TechStack.objects.all())
+    return Loaded(
+        catalogue=Catalogue(
+            ids=ids,
+            vectors=vectors_of("recommendations_projectembedding", model, ids),
+            categories=linked(ProjectCategory.objects.all(), "project_id", "category_id", ids, categories),
+            stacks=linked(ProjectTechStack.objects.all(), "project_id", "stack_id", ids, stacks),
+            stars=np.array([np.nan if row[2] is None else row[2] for row in rows], dtype=np.float64),
+            served=np.array([not (row[3] or row[4]) for row in rows], dtype=bool),
+        ),
+        names=tuple(row[1] for row in rows),
+        created=np.array([seconds(row[5]) for row in rows], dtype=np.float64),
+        categories=categories,
+        stacks=stacks,
+    )
+
+
+def seconds(moment: datetime | None) -> float:
+    return np.nan if moment is None else moment.timestamp()
+
+
+def vectors_of(table: str, model: EmbeddingModel, ids: Positions) -> Matrix:
+    """The unit vectors of those subjects (ids ascending), a zero row where there is none. (n,) -> (n, d)."""
+    found, vectors = copy_out_vectors(
+        f"SELECT subject_id::bigint, vector FROM {table}"  # noqa: S608  a constant of ours
+        " WHERE model_id = %s AND vector IS NOT NULL AND subject_id = ANY(%s) ORDER BY subject_id",
+        [model.pk, ids.tolist()],
+        model.dimensions,
+    )
+    matrix = np.zeros((len(ids), model.dimensions), dtype=np.float32)
+    matrix[np.searchsorted(ids, found)] = unit(vectors)
+    return matrix
+
+
+def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms: Terms) -> Matrix:
+    """The links that apply as a matrix of 0 and 1: a row a subject, a column a term."""
+    pairs = np.array(
+        list(links.filter(applies=True, **{f"{subject}__in": ids.tolist()}).values_list(subject, term)),
+        dtype=np.int64,
+    ).reshape(-1, 2)
+    return terms.matrix(np.searchsorted(ids, pairs[:, 0]), pairs[:, 1], len(ids))
+
+
+def people(
+    loaded: Loaded, model: EmbeddingModel, after: int = 0, only: Sequence[int] | None = None
+) -> Iterator[list[Person]]:
+    """Everyone with a profile, a block at a time, in the order of their ids, beginning after one of them."""
+    while True:
+        profiles = Profile.objects.filter(pk__gt=after).order_by("pk")
+        if only is not None:
+            profiles = profiles.filter(pk__in=only)
+        ids = np.array(profiles.values_list("pk", flat=True)[:PEOPLE_AT_ONCE], dtype=np.int64)
+        if not len(ids):
+            return
+        yield block_of_people(loaded, model, ids)
+        after = int(ids[-1])
+
+
+def block_of_people(loaded: Loaded, model: EmbeddingModel, ids: Positions) -> list[Person]:
+    """Those people (ids ascending), by a handful of queries however many they are."""
+    texts = vectors_of("recommendations_profileembedding", model, ids)
+    categories = linked(ProfileCategory.objects.all(), "profile_id", "category_id", ids, loaded.categories)
+    stacks = linked(ProfileTechStack.objects.all(), "profile_id", "stack_id", ids, loaded.stacks)
+    liked, never = interactions(loaded.catalogue, ids)
+    owned = owned_by(loaded, ids)
+    none = np.empty(0, dtype=np.int64)
+    return [
+        Person(
+            id=int(pk),
+            text=texts[row] if texts[row].any() else None,
+            liked=liked.get(int(pk), none),
+            categories=categories[row],
+            stacks=stacks[row],
+            never=np.union1d(never.get(int(pk), none), owned.get(int(pk), none)),
+        )
+        for row, pk in enumerate(ids)
+    ]
+
+
+def interactions(catalogue: Catalogue, users: Positions) -> tuple[dict[int, Positions], dict[int, Positions]]:
+    """By user: the positions of what stands for their taste, and of what must not come back."""
+    rows = (
+        Interaction.objects.filter(user_id__in=users.tolist(), kind__in=Interaction.KNOWN)
+        .order_by("user_id")
+        .values_list("user_id", "project_id", "kind", "at")
+    )
+    liked, never = {}, {}
+    for user, group in groupby(rows.iterator(chunk_size=10_000), key=lambda row: row[0]):
+        acts = list(group)
+        dismissed = {project for _, project, kind, _ in acts if kind == Interaction.Kind.DISMISS}
+        latest: dict[int, float] = {}
+        for _, project, kind, at in acts:
+            if kind in Interaction.TASTE and project not in dismissed:
+                latest[project] = max(at.timestamp(), latest.get(project, -np.inf))
+        liked[user] = liked_positions(catalogue, latest)
+        never[user] = catalogue.positions([project for _, project, _, _ in acts])
+    return liked, never
+
+
+def liked_positions(catalogue: Catalogue, latest: Mapping[int, float]) -> Positions:
+    """The representatives of liked projects, id -> seconds; those without a vector cannot speak for the rest."""
+    ids = np.array(sorted(latest), dtype=np.int64)
+    at = np.array([latest[int(pk)] for pk in ids], dtype=np.float64)
+    where = catalogue.positions(ids)
+    speaks = catalogue.vectors[where].any(axis=1)
+    return scoring.representatives(where[speaks], at[np.isin(ids, catalogue.ids)][speaks], LIKED)
+
+
+def owned_by(loaded: Loaded, users: Positions) -> dict[int, Positions]:
+    """By user: the positions of the projects whose owner has their name."""
+    names = {name.lower(): pk for pk, name in User.objects.filter(pk__in=users.tolist()).values_list("pk", "username")}
+    owned: dict[int, list[int]] = {}
+    for position, owner in enumerate(loaded.owners):
+        if owner in names:
+            owned.setdefault(names[owner], []).append(position)
+    return {pk: np.array(positions, dtype=np.int64) for pk, positions in owned.items()}
+
+
+def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
+    """Digest of all that a generation is made from, computed where the rows are.
+
+    Rows are hashed one by one and the hashes summed, so that order does not matter and memory stays constant.
+    """
+    totals = [
+        ("recommendations_project", "id, full_name, stars, is_archived, is_disabled, created_at", "TRUE"),
+        ("recommendations_projectcategory", "project_id, category_id", "applies"),
+        ("recommendations_projecttechstack", "project_id, stack_id", "applies"),
+        ("recommendations_projectembedding", "subject_id, vector_hash", f"model_id = {int(model.pk)}"),
+        ("recommendations_profile", "user_id", "TRUE"),
+        ("recommendations_profilecategory", "profile_id, category_id", "applies"),
+        ("recommendations_profiletechstack", "profile_id, stack_id", "applies"),
+        ("recommendations_profileembedding", "subject_id, vector_hash", f"model_id = {int(model.pk)}"),
+        (
+            "recommendations_interaction",
+            "user_id, project_id, kind, at",
+            "kind IN ('star', 'like', 'save', 'dismiss')",
+        ),
+        ("auth_user", "id, username", "TRUE"),
+    ]
+    sums = ", ".join(
+        f"(SELECT concat(count(*), ':', sum(hashtextextended(concat_ws('|', {columns}), 0)::numeric))"  # noqa: S608
+        f" FROM {table} WHERE {condition})"
+        for table, columns, condition in totals
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {sums}")
+        row = cursor.fetchone()
+    return digest(scoring.VERSION, str(LIKED), taxonomy, str(weights.version), str(model.pk), *map(str, row))
+
+
+def popularity_of(catalogue: Catalogue, formula: scoring.Formula) -> npt.NDArray[np.float32]:
+    """The popularity of every project, made once for all people. (n,)."""
+    return scoring.popularity(catalogue.stars, formula).astype(np.float32)

@@ -1,0 +1,173 @@
+"""Drafts of recommendations, filled block by block and published whole."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
+
+from engine.bulk import copy_in, copy_into
+from engine.models import EmbeddingModel
+from engine.runs import LeaseLost
+from engine.text import text_hash
+from recommendations import scoring
+from recommendations.catalogue import Loaded, inputs, people, popularity_of
+from recommendations.models import Generation, HybridVector, Profile, Recommendation, Weights
+from recommendations.models.taxonomy import load_taxonomy
+from recommendations.scoring import COMPONENTS, Person, Scored
+
+KEPT = 50  # recommendations stored a person
+COLUMNS = {
+    "generation_id": "int8", "user_id": "int4", "project_id": "int8", "rank": "int2", "rank_by_score": "int2",
+    "moved_because": "text", "score": "float8", "raw_score": "float8", "components": "jsonb", "parts": "jsonb",
+    "stacks": "text[]", "categories": "text[]", "nearest_id": "int8", "cold_start": "bool",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a new generation would be made from."""
+
+    weights: Weights
+    model: EmbeddingModel
+    taxonomy: str
+    inputs: str
+
+
+def wanted() -> Wanted:
+    """The present weights, model, taxonomy, and the digest of them and of all rows that count."""
+    weights, model, taxonomy = (
+        Weights.objects.current(),
+        EmbeddingModel.objects.live(),
+        load_taxonomy().version,
+    )
+    return Wanted(weights, model, taxonomy, inputs(model, weights, taxonomy))
+
+
+def waiting() -> int:
+    """How many people a new generation would serve; 0 when the live one is made from the same."""
+    live = Generation.objects.live()
+    return 0 if live and live.inputs == wanted().inputs else Profile.objects.count()
+
+
+def open_draft(fresh: Wanted, fence: int) -> Generation:
+    """The draft with those inputs, begun before or new, now this claim's alone to write."""
+    draft, _ = Generation.objects.get_or_create(
+        state=Generation.State.DRAFT,
+        inputs=fresh.inputs,
+        defaults={"weights": fresh.weights, "model": fresh.model, "taxonomy": fresh.taxonomy},
+    )
+    Generation.objects.filter(pk=draft.pk, fence__lte=fence).update(fence=fence)
+    draft.refresh_from_db()
+    return draft
+
+
+def fill(draft: Generation, loaded: Loaded, fence: int) -> Iterator[int]:
+    """Score everyone from where the draft stopped; yields how many people each block held."""
+    formula = draft.weights.formula
+    popular = popularity_of(loaded.catalogue, formula)
+    for block in people(loaded, draft.model, after=draft.done_through):
+        rows: list[tuple[Any, ...]] = []
+        for person in block:
+            rows += rows_of(draft, loaded, person, popular)
+        add(draft, rows, block[-1].id, fence)
+        yield len(block)
+
+
+def rows_of(draft: Generation, loaded: Loaded, person: Person, popular: Any) -> list[tuple[Any, ...]]:
+    """What is recommended to one person, as rows in the order of COLUMNS; nobody gets none."""
+    if person.known:
+        found = scoring.best(loaded.catalogue, person, draft.weights.formula, KEPT, popular)
+        if len(found.positions):
+            return scored_rows(draft, loaded, person, found)
+    cold = scoring.cold_start(loaded.catalogue, loaded.created, KEPT + len(person.never))
+    shown = [int(at) for at in cold if at not in set(person.never.tolist())][:KEPT]
+    return [
+        (draft.pk, person.id, int(loaded.catalogue.ids[at]), rank, rank, "", *[None] * 4, [], [], None, True)
+        for rank, at in enumerate(shown, 1)
+    ]
+
+
+def scored_rows(draft: Generation, loaded: Loaded, person: Person, found: Scored) -> list[tuple[Any, ...]]:
+    catalogue, score, raw = loaded.catalogue, found.score, found.raw_score
+    owners = [loaded.names[at].split("/", 1)[0].lower() for at in found.positions]
+    rows = []
+    for rank, index in enumerate(scoring.varied(owners, draft.weights.top_n, draft.weights.variety), 1):
+        at, near = int(found.positions[index]), int(found.nearest[index])
+        moved = "" if rank == index + 1 else f"at most {draft.weights.variety} of one owner are shown"
+        rows.append((
+            draft.pk, person.id, int(catalogue.ids[at]), rank, index + 1, moved,
+            float(score[index]), float(raw[index]), named(found.components[index]), named(found.parts[index]),
+            loaded.stacks.common(person.stacks, catalogue.stacks[at]),
+            loaded.categories.common(person.categories, catalogue.categories[at]),
+            int(catalogue.ids[near]) if near >= 0 else None, False,
+        ))  # fmt: skip
+    return rows
+
+
+def named(values: Sequence[float]) -> Jsonb:
+    return Jsonb(dict(zip(COMPONENTS, map(float, values), strict=True)))
+
+
+def add(draft: Generation, rows: Sequence[tuple[Any, ...]], through: int, fence: int) -> None:
+    """Write one block. Raises LeaseLost when a later claim has the draft."""
+    with transaction.atomic():
+        mine = Generation.objects.filter(pk=draft.pk, fence=fence, state=Generation.State.DRAFT)
+        if not mine.update(done_through=through):
+            raise LeaseLost(f"{draft} was taken over")
+        copy_into(Recommendation._meta.db_table, COLUMNS, rows)
+
+
+def publication(draft: Generation, fence: int) -> Callable[[], None]:
+    """What makes the draft the one that readers see; for the runner's transaction."""
+
+    def go_live() -> None:
+        Generation.objects.filter(state=Generation.State.LIVE).update(state=Generation.State.RETIRED)
+        mine = Generation.objects.filter(pk=draft.pk, fence=fence, state=Generation.State.DRAFT)
+        if not mine.update(state=Generation.State.LIVE, published_at=Now()):
+            raise LeaseLost(f"{draft} was taken over")
+
+    return go_live
+
+
+def refresh_hybrid(loaded: Loaded, model: EmbeddingModel) -> Iterator[int]:
+    """Rewrite the hybrid vectors that changed; yields how many, by blocks."""
+    slots, known = (
+        loaded.slots,
+        dict(HybridVector.objects.filter(model=model, slots=loaded.slots).values_list("project_id", "vector_hash")),
+    )
+    for at, vectors in scoring.hybrid(loaded.catalogue):
+        changed = []
+        for project, vector in zip(loaded.catalogue.ids[at].tolist(), vectors, strict=True):
+            vector_hash = text_hash(vector.tobytes().hex())
+            if known.get(project) != vector_hash:
+                changed.append((project, vector.tolist(), vector_hash))
+        if changed:
+            yield write_hybrid(changed, model, slots)
+
+
+def write_hybrid(rows: Sequence[tuple[int, list[float], str]], model: EmbeddingModel, slots: str) -> int:
+    with transaction.atomic():
+        copy_in("hybrid", {"project_id": "bigint", "vector": "float4[]", "vector_hash": "text"}, rows)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO recommendations_hybridvector (project_id, model_id, slots, vector, vector_hash)"
+                " SELECT project_id, %s, %s, vector::vector, vector_hash FROM pg_temp.hybrid ORDER BY project_id"
+                " ON CONFLICT (project_id, model_id) DO UPDATE"
+                " SET slots = excluded.slots, vector = excluded.vector, vector_hash = excluded.vector_hash",
+                [model.pk, slots],
+            )
+            return cursor.rowcount
+
+
+def prune(keep: int) -> int:
+    """Delete drafts whose inputs are stale and all but the newest `keep` retired generations; returns how many."""
+    retired = Generation.objects.filter(state=Generation.State.RETIRED).order_by("-pk").values_list("pk", flat=True)
+    stale = Q(state=Generation.State.DRAFT) & ~Q(inputs=wanted().inputs)
+    doomed = Generation.objects.filter(stale | Q(pk__in=list(retired[keep:])))
+    count = doomed.count()
+    doomed.delete()
+    return count

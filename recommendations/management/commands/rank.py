@@ -1,0 +1,99 @@
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.models import User
+from django.core.management.base import CommandParser
+
+from engine.commands import DONE, INCOMPLETE
+from engine.commands import Command as BaseCommand
+from engine.lines import BadLine, GoodLine, LineFile
+from engine.models import EmbeddingModel
+from engine.output import written
+from recommendations import scoring
+from recommendations.catalogue import Loaded, block_of_people, load
+from recommendations.models import Profile, Weights
+from recommendations.schemas import CandidatesLine
+from recommendations.scoring import COMPONENTS, Formula, Person, Positions
+
+LINES_AT_ONCE = 100
+
+
+class Command(BaseCommand):
+    help = "Rank given candidates for given users: every known candidate once, best first, starred ones too."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", help='lines of {"username", "candidates"}; - is standard input')
+        parser.add_argument("-o", "--output", metavar="OUT", help="where to (standard output)")
+
+    def handle(self, *, file: str, output: str | None, **_: Any) -> int:
+        model = EmbeddingModel.objects.live()
+        loaded = load(model)
+        where = {name.lower(): position for position, name in enumerate(loaded.names)}
+        formula = Weights.objects.current().formula
+        counts: Counter[str] = Counter(users=0, rejected=0, unknown_users=0, unknown_candidates=0)
+        with LineFile(file) as lines, written(output, self.out) as out:
+            for block in good_blocks(file, lines, counts):
+                for line, person in with_people(block, loaded, model):
+                    counts["users"] += 1
+                    counts["unknown_users"] += person is None
+                    at = known(line.candidates, where, counts)
+                    ranked = ranking(loaded, at, person, formula)
+                    out.write(json.dumps({"username": line.username, "ranking": ranked}) + "\n")
+        state = "partly" if counts["rejected"] else "done"
+        if output not in (None, "-"):
+            self.summary(state=state, **counts, file=output)
+        return INCOMPLETE if counts["rejected"] else DONE
+
+
+def good_blocks(file: str, lines: LineFile, counts: Counter[str]) -> Iterator[list[CandidatesLine]]:
+    block: list[CandidatesLine] = []
+    for line in lines.records(CandidatesLine):
+        if isinstance(line, BadLine):
+            counts["rejected"] += 1
+            sys.stderr.write(f"{file}:{line.number}: {line.reason}\n")
+        elif isinstance(line, GoodLine):
+            block.append(line.record)
+        if len(block) == LINES_AT_ONCE:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def with_people(
+    block: list[CandidatesLine], loaded: Loaded, model: EmbeddingModel
+) -> Iterator[tuple[CandidatesLine, Person | None]]:
+    """Each line with the person it names, or None where nobody has that name and a profile."""
+    names = dict(User.objects.filter(username__in=[line.username for line in block]).values_list("username", "pk"))
+    with_profile = Profile.objects.filter(pk__in=names.values()).order_by("pk").values_list("pk", flat=True)
+    people = block_of_people(loaded, model, np.array(list(with_profile), dtype=np.int64))
+    by_id = {person.id: person for person in people}
+    for line in block:
+        yield line, by_id.get(names.get(line.username, 0))
+
+
+def known(candidates: list[str], where: Mapping[str, int], counts: Counter[str]) -> Positions:
+    """The positions of the candidates that are in the catalogue, each once."""
+    found = dict.fromkeys(where.get(name.lower(), -1) for name in candidates)
+    counts["unknown_candidates"] += sum(name.lower() not in where for name in candidates)
+    return np.array([position for position in found if position >= 0], dtype=np.int64)
+
+
+def ranking(loaded: Loaded, at: Positions, person: Person | None, formula: Formula) -> list[dict[str, Any]]:
+    """Scores and parts of those projects; the popular first, without a score, for a person nothing is known of."""
+    if person is None or not person.known:
+        order = np.lexsort((loaded.catalogue.ids[at], -scoring.popularity(loaded.catalogue.stars[at], formula)))
+        return [{"full_name": loaded.names[at[i]], "score": None, "parts": None} for i in order]
+    found = scoring.scored(loaded.catalogue, at, person, formula)
+    return [
+        {
+            "full_name": loaded.names[at],
+            "score": float(score),
+            "parts": dict(zip(COMPONENTS, parts, strict=True)),
+        }
+        for at, score, parts in zip(found.positions, found.score, found.parts.tolist(), strict=True)
+    ]

@@ -1,0 +1,70 @@
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import CommandParser
+from rich.markup import escape
+from rich.table import Table
+
+from engine.commands import Command as BaseCommand
+from engine.commands import Refused, whole
+from recommendations import answers, reasons
+from recommendations.models import Generation, Recommendation
+from recommendations.scoring import COMPONENTS
+
+
+class Command(BaseCommand):
+    help = "Show what a user is recommended, and why."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument(
+            "--top", type=whole(1, 50), default=settings.RECOMMENDATION_TOP_N, metavar="N", help="how many"
+        )
+        parser.add_argument("--json", action="store_true", help="print them as JSON, with every figure")
+
+    def handle(self, *, username: str, top: int, json: bool, **_: Any) -> int:
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            raise Refused(f"recommend: there is no user {username[:60]!a}")
+        generation, rows = answers.for_user(user, top)
+        if generation is None:
+            raise Refused("recommend: nothing is published yet; run: ./ost manage run_pipeline recommendations", 1)
+        if json:
+            self.write_json(facts(username, generation, rows))
+        else:
+            self.show(username, generation, rows)
+        return 0
+
+    def show(self, username: str, generation: Generation, rows: list[Recommendation]) -> None:
+        console = self.console()
+        console.print(
+            f"For {escape(username)}, as of {answers.age(generation.published_at)} ({generation.weights})",
+            style="bold",
+        )
+        console.print(table(rows) if rows else "Nothing yet: run ./ost manage run_pipeline recommendations")
+
+
+def facts(username: str, generation: Generation, rows: list[Recommendation]) -> dict[str, Any]:
+    return {
+        "user_id": username,
+        "recommendations": [answers.answer(row) for row in rows],
+        "generated_at": generation.published_at and generation.published_at.isoformat(),
+        "weights": generation.weights.version,
+    }
+
+
+def table(rows: list[Recommendation]) -> Table:
+    """A row a project, the reasons under its name. The parts are percents that add up to the score."""
+    made = Table(box=None, pad_edge=False, row_styles=["", ""], padding=(0, 2, 1, 0))
+    made.add_column("", justify="right")
+    made.add_column("project, and why", ratio=1)
+    for name in ("score", *COMPONENTS):
+        made.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        parts = reasons.percents([row.parts[name] for name in COMPONENTS]) if row.parts else []
+        figures = [f"{part:.1f}" for part in parts] or [""] * len(COMPONENTS)
+        score = f"{sum(parts):.1f}" if parts else "new"
+        why = f"[bold]{escape(row.project.full_name)}[/bold]\n{escape(' '.join(answers.sentences(row)))}"
+        made.add_row(str(row.rank), why, score, *figures)
+    return made

@@ -1,0 +1,11 @@
+from typing import Any
+
+from engine.commands import Command as BaseCommand
+from recommendations import seeding
+
+
+class Command(BaseCommand):
+    help = "Load the categories and tech stacks that ship with the project. What a curator renamed or added stays."
+
+    def handle(self, **options: Any) -> None:
+        self.summary(state="done", **seeding.seed_taxonomy())

@@ -1,0 +1,54 @@
+"""What people did with projects, and what they were shown."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from recommendations.models.project import Project
+
+
+class Interaction(models.Model):
+    """One kind of act of one user on one project: how often, and when last."""
+
+    class Kind(models.TextChoices):
+        STAR = "star"
+        LIKE = "like"
+        SAVE = "save"
+        CLICK = "click"
+        VIEW = "view"
+        DISMISS = "dismiss"
+
+    TASTE = (Kind.STAR, Kind.LIKE, Kind.SAVE)
+    KNOWN = (*TASTE, Kind.DISMISS)  # found or refused already: never recommended again
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="interactions")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="interactions")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "project", "kind"], name="interaction_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.kind} {self.project_id}"
+
+
+class Impression(models.Model):
+    """A project shown to a user at a rank. request: what a click is joined to."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="impressions")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="impressions")
+    generation = models.ForeignKey("Generation", null=True, on_delete=models.SET_NULL, related_name="impressions")
+    request = models.UUIDField()
+    rank = models.PositiveSmallIntegerField()
+    shown_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["request", "project"], name="impression_once")]
+        indexes = [models.Index(fields=["user", "-shown_at"], name="impression_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.project_id} shown to {self.user_id} at {self.rank}"

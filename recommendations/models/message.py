@@ -1,0 +1,33 @@
+"""What users wrote in conversations."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from engine.models import Embedding
+
+
+class Message(models.Model):
+    """One message. message_id is the sender's, or derived from user, time and text, so that none comes twice."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="messages")
+    message_id = models.CharField(max_length=100, unique=True)
+    text = models.TextField()
+    said_at = models.DateTimeField()
+    stored_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-said_at"], name="message_newest")]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class MessageEmbedding(Embedding):
+    subject_name = "messages"
+    subject = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="embeddings")
+
+    class Meta(Embedding.Meta):
+        pass

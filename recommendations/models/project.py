@@ -1,0 +1,162 @@
+"""Projects, what they are placed under, and their vectors."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import F, Q, Value
+from django.db.models.functions import MD5, Cast, Concat, Lower, Now
+from pgvector.django import VectorField
+
+from engine.models import Embedding, EmbeddingModel
+from recommendations.models.taxonomy import Category, TechStack
+
+# What says something about meaning. A changed star count is none of it, so it never places or embeds anew.
+BREAK = Value("\x1f")
+FACTS = MD5(
+    Concat(
+        F("full_name"), BREAK, F("description"), BREAK, F("language"), BREAK, F("readme"), BREAK,
+        Cast(models.Func(F("topics"), Value(0), function="hash_array_extended"), models.TextField()), BREAK,
+        Cast(F("languages"), models.TextField()),
+        output_field=models.TextField(),
+    )
+)  # fmt: skip
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def named(self, full_name: str) -> ProjectQuerySet:
+        """By owner/name, in any case."""
+        return self.annotate(lower_name=Lower("full_name")).filter(lower_name=full_name.lower())
+
+    def to_enrich(self, taxonomy_version: str) -> ProjectQuerySet:
+        """Projects whose facts or whose taxonomy are not those they were last placed with."""
+        return self.exclude(enriched_facts=F("facts_hash"), enriched_taxonomy=taxonomy_version)
+
+    def recommendable(self) -> ProjectQuerySet:
+        """Neither archived nor disabled."""
+        return self.filter(is_archived=False, is_disabled=False)
+
+
+class Project(models.Model):
+    """A repository. Unknown counts and dates are null, never 0."""
+
+    github_id = models.BigIntegerField(null=True, blank=True, unique=True)
+    full_name = models.CharField(max_length=150)
+    description = models.TextField(blank=True, default="")
+    language = models.CharField(max_length=60, blank=True, default="")
+    languages = models.JSONField(default=dict, blank=True, help_text="name -> bytes; 0 when unknown")
+    topics = ArrayField(models.TextField(), default=list, blank=True)
+    readme = models.TextField(blank=True, default="")
+    stars = models.PositiveIntegerField(null=True, blank=True)
+    forks = models.PositiveIntegerField(null=True, blank=True)
+    watchers = models.PositiveIntegerField(null=True, blank=True)
+    open_issues = models.PositiveIntegerField(null=True, blank=True)
+    license = models.CharField(max_length=100, blank=True, default="")
+    homepage = models.TextField(blank=True, default="")
+    is_fork = models.BooleanField(default=False)
+    is_archived = models.BooleanField(default=False)
+    is_disabled = models.BooleanField(default=False)
+    created_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(null=True, blank=True)
+    pushed_at = models.DateTimeField(null=True, blank=True)
+    first_seen_at = models.DateTimeField(db_default=Now())
+    facts_hash = models.GeneratedField(expression=FACTS, output_field=models.CharField(max_length=32), db_persist=True)
+    enriched_facts = models.CharField(max_length=32, blank=True, default="")
+    enriched_taxonomy = models.CharField(max_length=64, blank=True, default="")
+    placed_by = models.CharField(
+        max_length=64, blank=True, default="", help_text="digest of the vectors it was last compared with"
+    )
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("full_name"), name="project_full_name_once")]
+        indexes = [
+            GinIndex(fields=["topics"], name="project_topics"),
+            models.Index(fields=["-stars"], name="project_stars"),
+        ]
+
+    def __str__(self) -> str:
+        return self.full_name
+
+    @property
+    def url(self) -> str:
+        return f"https://github.com/{self.full_name}"
+
+
+class Link(models.Model):
+    """That something belongs under a term. A curator's word outlives every run: also the word "no" (applies=False)."""
+
+    class Source(models.TextChoices):
+        AUTO = "auto"
+        CURATED = "curated"
+
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.AUTO)
+    confidence = models.FloatField(default=1.0)
+    applies = models.BooleanField(default=True)
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(condition=Q(confidence__range=(0, 1)), name="%(class)s_confidence"),
+        ]
+
+
+class ProjectCategory(Link):
+    """by_vector: no word placed the project, its nearest category by meaning did."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="category_links")
+    category = models.ForeignKey(Category, on_delete=models.CASCADE, related_name="project_links")
+    by_vector = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            *Link.Meta.constraints,
+            models.UniqueConstraint(fields=["project", "category"], name="project_category_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} in {self.category}"
+
+
+class ProjectTechStack(Link):
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="stack_links")
+    stack = models.ForeignKey(TechStack, on_delete=models.CASCADE, related_name="project_links")
+
+    class Meta:
+        constraints = [
+            *Link.Meta.constraints,
+            models.UniqueConstraint(fields=["project", "stack"], name="project_stack_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} with {self.stack}"
+
+
+class ProjectEmbedding(Embedding):
+    subject_name = "projects"
+    subject = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="embeddings")
+
+    class Meta(Embedding.Meta):
+        pass
+
+
+class HybridVector(models.Model):
+    """Document 000's vector [meaning, categories, stacks, popularity], each block of length 0 or 1.
+
+    Weights belong to the query, so a change of them rewrites nothing here. slots: the digest of which id
+    stands at which place.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="hybrid_vectors")
+    model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="+")
+    slots = models.CharField(max_length=64)
+    vector = VectorField()
+    vector_hash = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "model"], name="hybrid_vector_once")]
+
+    def __str__(self) -> str:
+        return f"hybrid vector of {self.project}"

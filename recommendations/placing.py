@@ -1,0 +1,97 @@
+"""The nearest category by meaning, for projects that no word placed. It comes after embedding: it needs vectors."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import MD5, Concat
+
+from engine.bulk import copy_in
+from engine.models import EmbeddingModel
+from engine.vectors import Matrix, digest
+from recommendations.catalogue import Positions, vectors_of
+from recommendations.models import Category, CategoryEmbedding, ProjectCategory, ProjectEmbedding
+
+PROJECTS_AT_ONCE = 5000
+NEAR_ENOUGH = 0.2  # cosine below which no category is said to fit; docs/decisions/placing-by-vector.md
+
+
+def compared_with(model: EmbeddingModel) -> str:
+    """Digest of the category vectors: with others, every project is compared again."""
+    rows = CategoryEmbedding.objects.filter(model=model).order_by("subject_id").values_list("subject_id", "vector_hash")
+    return digest(*(f"{pk} {vector_hash}" for pk, vector_hash in rows), str(NEAR_ENOUGH))
+
+
+def unplaced(model: EmbeddingModel) -> "QuerySet[ProjectEmbedding]":
+    """Vectors of projects without a category of their own that were not compared with the present categories."""
+    own = ProjectCategory.objects.filter(project=OuterRef("subject"), by_vector=False, applies=True)
+    return ProjectEmbedding.objects.filter(~Exists(own), Q(vector__isnull=False), model=model).exclude(
+        subject__placed_by=mark(model)
+    )
+
+
+def mark(model: EmbeddingModel) -> MD5:
+    """What a project's `placed_by` is once its present vector was compared with the present categories."""
+    return MD5(Concat(F("vector_hash"), Value(compared_with(model))))
+
+
+def place(model: EmbeddingModel) -> Iterator[int]:
+    """Give each its nearest category, with the cosine as confidence; yields how many were placed, by blocks."""
+    ids = np.array(Category.objects.order_by("pk").values_list("pk", flat=True), dtype=np.int64)
+    if not len(ids):
+        return
+    categories = vectors_of("recommendations_categoryembedding", model, ids)
+    after = 0
+    while True:
+        with transaction.atomic():
+            rows = list(
+                unplaced(model)
+                .filter(subject_id__gt=after)
+                .order_by("subject_id")
+                .values_list("subject_id", mark(model))[:PROJECTS_AT_ONCE]
+            )
+            if not rows:
+                return
+            projects = np.array([row[0] for row in rows], dtype=np.int64)
+            placed = nearest(vectors_of("recommendations_projectembedding", model, projects), categories)
+            write(projects, [row[1] for row in rows], ids, placed)
+        yield len(rows)
+        after = int(projects[-1])
+
+
+def nearest(vectors: Matrix, categories: Matrix) -> tuple[Positions, Matrix]:
+    """The column of the nearest category and its cosine. (n, d), (c, d) unit rows -> (n,), (n,)."""
+    cosines = vectors @ categories.T
+    best = cosines.argmax(axis=1)
+    return best, cosines[np.arange(len(best)), best]
+
+
+def write(projects: Positions, marks: list[str], ids: Positions, placed: tuple[Positions, Matrix]) -> None:
+    """Replace the links by vector of those projects, and note what they were compared with."""
+    best, cosines = placed
+    near = np.where(cosines >= NEAR_ENOUGH, ids[best], 0)
+    copy_in(
+        "nearest",
+        {"project_id": "bigint", "mark": "text", "category_id": "bigint", "confidence": "float8"},
+        [
+            (int(project), mark, int(category), float(min(max(cosine, 0.0), 1.0)))
+            for project, mark, category, cosine in zip(projects, marks, near, cosines, strict=True)
+        ],
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM recommendations_projectcategory l USING pg_temp.nearest n"
+            " WHERE l.project_id = n.project_id AND l.by_vector AND l.source = 'auto'"
+            " AND l.category_id <> n.category_id"
+        )
+        cursor.execute(
+            "INSERT INTO recommendations_projectcategory AS l"
+            " (project_id, category_id, confidence, source, applies, by_vector)"
+            " SELECT project_id, category_id, confidence, 'auto', TRUE, TRUE FROM pg_temp.nearest WHERE category_id > 0"
+            " ON CONFLICT (project_id, category_id) DO UPDATE SET confidence = excluded.confidence"
+            " WHERE l.source = 'auto' AND l.confidence <> excluded.confidence"
+        )
+        cursor.execute(
+            "UPDATE recommendations_project p SET placed_by = n.mark FROM pg_temp.nearest n WHERE p.id = n.project_id"
+        )

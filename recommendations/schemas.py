@@ -1,0 +1,98 @@
+"""What a line of an import file must look like. Unknown keys are ignored; an absent value is None."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from dateutil.parser import isoparse
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+FULL_NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}$"
+USERNAME = r"^[\w.@+-]{1,150}$"
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+TERMS_AT_MOST = 100
+INTEGER = 2**31 - 1
+
+
+def moment(value: Any) -> datetime:
+    """YYYY, YYYY-MM, a day or RFC 3339 as its first instant, in UTC. Raises ValueError."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not re.match(r"^\d{4}(-|$)", value):
+        raise ValueError("a date is YYYY, YYYY-MM, YYYY-MM-DD or RFC 3339")
+    try:
+        found = isoparse(value)
+        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"not a date: {error}") from error
+    if not EARLIEST <= found <= datetime.now(UTC).replace(year=datetime.now(UTC).year + 1, day=1):
+        raise ValueError("a date lies between 1970 and a year from now")
+    return found
+
+
+def first_few(values: list[str]) -> list[str]:
+    """Each once, in order, no more than are kept."""
+    return list(dict.fromkeys(value.strip() for value in values if value.strip()))[:TERMS_AT_MOST]
+
+
+def text(longest: int) -> Any:
+    """Text without NUL, cut at its longest: a limit of ours loses an end, never a line."""
+    return Annotated[str, StringConstraints(pattern=r"^[^\x00]*$"), AfterValidator(lambda value: value[:longest])]
+
+
+Moment = Annotated[datetime, BeforeValidator(moment)]
+Count = Annotated[int, Field(ge=0, le=INTEGER)]
+Term = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=100)]
+Terms = Annotated[list[Term], AfterValidator(first_few)]
+
+
+class Line(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class ProjectLine(Line):
+    full_name: Annotated[str, StringConstraints(pattern=FULL_NAME)]
+    description: text(4_000) | None = None  # type: ignore[valid-type]
+    language: text(60) | None = None  # type: ignore[valid-type]
+    languages: dict[Term, Annotated[int, Field(ge=0)]] | None = None
+    topics: Terms | None = None
+    readme: text(10_000) | None = None  # type: ignore[valid-type]
+    stars: Count | None = None
+    forks: Count | None = None
+    watchers: Count | None = None
+    open_issues: Count | None = None
+    license: text(100) | None = None  # type: ignore[valid-type]
+    homepage: text(2_048) | None = None  # type: ignore[valid-type]
+    fork: bool | None = None
+    archived: bool | None = None
+    disabled: bool | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
+    pushed_at: Moment | None = None
+
+
+class UserLine(Line):
+    username: Annotated[str, StringConstraints(pattern=USERNAME)]
+    bio: text(4_000) | None = None  # type: ignore[valid-type]
+    location: text(200) | None = None  # type: ignore[valid-type]
+    company: text(200) | None = None  # type: ignore[valid-type]
+    job_title: text(200) | None = None  # type: ignore[valid-type]
+    categories: Terms | None = None
+    tech_stacks: Terms | None = None
+    interests: Terms | None = None
+
+
+class InteractionLine(Line):
+    username: Annotated[str, StringConstraints(pattern=USERNAME)]
+    full_name: Annotated[str, StringConstraints(pattern=FULL_NAME)]
+    kind: Literal["star", "like", "save", "click", "view", "dismiss"]
+    at: Moment
+    split: text(20) | None = None  # type: ignore[valid-type]
+
+
+class CandidatesLine(Line):
+    """A person and whom to rank for them. relevant: positions in `candidates`, for evaluate."""
+
+    username: Annotated[str, StringConstraints(pattern=USERNAME)]
+    candidates: Annotated[list[Term], Field(max_length=100_000)]
+    relevant: list[Annotated[int, Field(ge=0)]] | None = None
