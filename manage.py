@@ -8,18 +8,20 @@ import sys
 def main() -> int:
     """Run one command. Whatever the operator can mend ends in one line and a code, never in a trace."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
-    from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
-
-    from ostsite import database
-
+    refused: tuple[type[Exception], ...] = ()
     try:
+        from django.core.exceptions import ImproperlyConfigured
+
+        from ostsite import database
+
+        refused = (ImproperlyConfigured, database.DatabaseUnavailable)
         from django.conf import settings
+        from django.core.management import execute_from_command_line
 
         if settings.SECRET_KEY:  # reading any setting loads them all
             database.ensure_running()
         execute_from_command_line(sys.argv)
-    except (ImproperlyConfigured, database.DatabaseUnavailable) as error:
+    except refused as error:
         sys.stderr.write(f"ost: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -1,0 +1,54 @@
+"""Run the benchmarks in a database that is made for them and dropped afterwards."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+from rich.console import Console
+from rich.table import Table
+
+NAMES = ("importing", "embedding", "scoring")
+
+
+@contextmanager
+def own_database() -> Iterator[None]:
+    """Django on the embedded test server, in a fresh database of this process."""
+    from ostsite import database
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
+    os.environ.setdefault("SECRET_KEY", "only-for-benchmarks-" + "0" * 40)
+    database.ensure_running("test")
+    os.environ["DATABASE_URL"] = database.url("test")
+    import django
+    from django.conf import settings
+    from django.db import connection
+
+    django.setup()
+    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"test_ost_bench_{os.getpid()}"
+    connection.settings_dict["TEST"]["NAME"] = f"test_ost_bench_{os.getpid()}"
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        yield
+    finally:
+        connection.creation.destroy_test_db("ost", verbosity=0)
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - set(NAMES)
+    if unknown:
+        sys.stderr.write(f"bench: unknown {min(unknown)!a}; allowed: {', '.join(NAMES)}\n")
+        return 2
+    table = Table("what", "ours, s", "beside", "its s", "ratio", "note", box=None, pad_edge=False)
+    with own_database():
+        for name in names or NAMES:
+            for row in import_module(f"benchmarks.{name}").measure():
+                figures = (f"{row.ours:.3g}", row.alternative, f"{row.other:.3g}", f"{row.ratio:.1f} x")
+                table.add_row(row.what, *figures, row.note)
+    Console(width=None if sys.stdout.isatty() else 150).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

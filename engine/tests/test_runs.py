@@ -1,0 +1,500 @@
+"""The ledger, on a real database: who may write a run, what is published, what remains of a fault."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from engine import runs
+from engine.models import Run, Step
+from engine.pipeline import Pipeline, Publish, Scope, Stage, Work
+from recommendations.models import Category
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+DAY = date(2026, 1, 2)
+
+
+def stage(name: str, *blocks: dict[str, int], publish: Publish | None = None) -> Stage:
+    """Counts those blocks, one a yield, then returns its publish function."""
+
+    def work(scope: Scope) -> Work:
+        for block in blocks:
+            yield Counter(block)
+        return publish
+
+    return Stage(name, work, lambda scope: sum(sum(block.values()) for block in blocks))
+
+
+def acting(name: str, *acts: Callable[[], object], publish: Publish | None = None) -> Stage:
+    """Does one act before each yield."""
+
+    def work(scope: Scope) -> Work:
+        for act in acts:
+            act()
+            yield Counter(done=1)
+        return publish
+
+    return Stage(name, work, lambda scope: len(acts))
+
+
+def failing(name: str, *blocks: dict[str, int], error: BaseException | None = None) -> Stage:
+    """Counts those blocks, then raises."""
+
+    def work(scope: Scope) -> Work:
+        for block in blocks:
+            yield Counter(block)
+        raise error or ValueError("the soup is cold\nand salty")
+
+    return Stage(name, work, lambda scope: 1)
+
+
+def pipeline(*stages: Stage) -> Pipeline:
+    return Pipeline("meal", stages)
+
+
+def the_run() -> Run:
+    return Run.objects.get()
+
+
+def lapse() -> None:
+    Run.objects.update(lease_until=LONG_AGO)
+
+
+def take_over() -> Run:
+    """What another process does once the owner has been silent for too long."""
+    lapse()
+    return runs.claim("meal", Scope())
+
+
+def publish() -> None:
+    Category.objects.create(name="published")
+
+
+def published() -> bool:
+    return Category.objects.filter(name="published").exists()
+
+
+def step_of(run: Run) -> Step:
+    return Step.objects.create(run=run, name="cook", fence=run.fence)
+
+
+# Claiming
+
+
+def test_a_claim_raises_the_fence_and_the_attempts():
+    first = runs.claim("meal", Scope())
+    second = take_over()
+    assert [(run.fence, run.attempts) for run in (first, second)] == [(1, 1), (2, 2)]
+
+
+def test_claim_numbers_grow_over_claims_and_over_runs():
+    first, second = runs.claim("meal", Scope()), take_over()
+    runs.close(second)
+    assert first.claim_number < second.claim_number < runs.claim("meal", Scope()).claim_number
+
+
+def test_a_claim_leases_the_run_for_the_time_in_the_settings(settings):
+    settings.TIMING = replace(settings.TIMING, lease=5)
+    lease = runs.claim("meal", Scope()).lease_until
+    assert lease
+    assert timedelta(0) < lease - timezone.now() <= timedelta(seconds=5)
+
+
+def test_a_second_claim_is_refused_while_the_lease_lives_and_names_the_owner():
+    owner = runs.claim("meal", Scope()).owner
+    with pytest.raises(runs.Busy, match=f"meal is run by {owner}"):
+        runs.claim("meal", Scope())
+
+
+def test_a_lapsed_lease_is_taken_over():
+    first = runs.claim("meal", Scope())
+    assert take_over().owner != first.owner
+
+
+def test_a_closed_run_is_followed_by_a_new_one():
+    assert runs.run(pipeline(stage("cook")), Scope()).pk != runs.run(pipeline(stage("cook")), Scope()).pk
+
+
+def test_other_partitions_of_a_pipeline_are_claimed_beside_a_live_one():
+    scopes = Scope(), Scope(day=DAY), Scope(source="github"), Scope(day=DAY, source="github")
+    assert len({runs.claim("meal", scope).pk for scope in scopes}) == 4
+
+
+@pytest.mark.parametrize("day", [None, DAY])
+def test_a_partition_has_one_live_run_at_most(day):
+    Run.objects.create(pipeline="meal", day=day)
+    with pytest.raises(IntegrityError, match="one_live_run_per_partition"), transaction.atomic():
+        Run.objects.create(pipeline="meal", day=day, state=Run.State.QUARANTINED)
+
+
+def test_a_waiting_run_is_taken_up_by_hand_before_its_next_attempt_is_due():
+    Run.objects.create(pipeline="meal", next_attempt_at=timezone.now() + timedelta(hours=1))
+    assert runs.claim("meal", Scope()).next_attempt_at is None
+
+
+def test_a_quarantined_run_is_taken_up_by_hand_and_counts_from_one():
+    kept = Run.objects.create(pipeline="meal", state=Run.State.QUARANTINED, attempts=5)
+    claimed = runs.claim("meal", Scope())
+    assert (claimed.pk, claimed.attempts) == (kept.pk, 1)
+
+
+def test_steps_that_a_killed_claim_left_become_lost():
+    step = step_of(runs.claim("meal", Scope()))
+    take_over()
+    step.refresh_from_db()
+    assert (step.state, step.finished_at is None) == (Step.State.LOST, False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_that_claim_at_once_exactly_one_gets_the_run():
+    together, got = threading.Barrier(6), []
+
+    def contend() -> None:
+        try:
+            together.wait(10)
+            got.append(runs.claim("meal", Scope()).fence)
+        except runs.Busy:
+            got.append(0)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=contend) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(got) == [0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lapsed_run_whose_owner_is_publishing_is_left_to_it():
+    run = runs.claim("meal", Scope())
+    lapse()
+    refused = []
+
+    def rival() -> None:
+        try:
+            runs.claim("meal", Scope())
+        except runs.Busy:
+            refused.append(True)
+        finally:
+            connection.close()
+
+    def while_publishing() -> None:
+        thread = threading.Thread(target=rival)
+        thread.start()
+        thread.join(20)
+
+    runs.finish(run, step_of(run), Counter(), while_publishing)
+    assert refused == [True]
+
+
+# The former owner of a run that was taken over
+
+
+def test_renewing_is_refused_after_a_take_over():
+    run = runs.claim("meal", Scope())
+    step = step_of(run)
+    take_over()
+    with pytest.raises(runs.LeaseLost, match="meal was taken over"):
+        runs.renew(run, step, Counter())
+
+
+def test_finishing_is_refused_after_a_take_over_and_publishes_nothing():
+    run = runs.claim("meal", Scope())
+    step = step_of(run)
+    take_over()
+    with pytest.raises(runs.LeaseLost):
+        runs.finish(run, step, Counter(), publish)
+    assert not published()
+
+
+def test_closing_after_a_take_over_changes_nothing():
+    run = runs.claim("meal", Scope())
+    take_over()
+    runs.close(run)
+    assert the_run().state == Run.State.RUNNING
+
+
+def test_giving_up_after_a_take_over_changes_nothing_for_the_new_owner():
+    run = runs.claim("meal", Scope())
+    step = step_of(run)
+    taken = take_over()
+    runs.give_up(run, step, ValueError("late"))
+    assert (the_run().owner, the_run().error) == (taken.owner, "")
+
+
+def test_a_stage_whose_run_was_taken_over_stops_at_its_next_yield():
+    afterwards: list[int] = []
+    with pytest.raises(runs.LeaseLost):
+        runs.run(pipeline(acting("cook", take_over, lambda: afterwards.append(1))), Scope())
+    assert not afterwards
+
+
+def test_a_draft_of_a_run_that_was_taken_over_at_the_end_never_goes_live():
+    def work(scope: Scope) -> Work:
+        yield Counter(cooked=1)
+        take_over()
+        return publish
+
+    with pytest.raises(runs.LeaseLost):
+        runs.run(pipeline(Stage("cook", work, lambda scope: 1)), Scope())
+    assert (published(), the_run().state) == (False, Run.State.RUNNING)
+
+
+# Working through stages
+
+
+def test_a_run_that_went_through_is_done_and_nobodys():
+    run = runs.run(pipeline(stage("cook", {"cooked": 1})), Scope())
+    assert (run.state, run.owner, run.lease_until, run.error) == (Run.State.DONE, "", None, "")
+    assert run.finished_at
+
+
+def test_counts_are_summed_and_kept_by_stage():
+    run = runs.run(pipeline(stage("cook", {"cooked": 1}, {"cooked": 2}), stage("eat", {"eaten": 3})), Scope())
+    assert run.counts == {"cook": {"cooked": 3}, "eat": {"eaten": 3}}
+
+
+def test_a_step_keeps_what_waited_what_was_done_and_what_it_cost():
+    run = runs.run(pipeline(stage("cook", {"cooked": 1}, {"cooked": 2})), Scope())
+    step = run.steps.get()
+    assert (step.state, step.total, step.counts, step.fence) == (Step.State.DONE, 3, {"cooked": 3}, 1)
+    assert step.finished_at
+    assert step.finished_at >= step.started_at
+    assert step.peak_memory > 1_000_000
+
+
+def test_a_stage_gets_the_number_of_its_claim_and_what_was_asked_for():
+    seen: list[Scope] = []
+
+    def work(scope: Scope) -> Work:
+        seen.append(scope)
+        yield Counter()
+        return None
+
+    run = runs.run(pipeline(Stage("cook", work, lambda scope: 0)), Scope(day=DAY, force=True))
+    assert seen == [Scope(day=DAY, force=True, fence=run.claim_number)]
+
+
+def test_only_the_stages_asked_for_are_run():
+    run = runs.run(pipeline(stage("cook"), stage("eat")), Scope(), only=["eat"])
+    assert [step.name for step in run.steps.all()] == ["eat"]
+
+
+def test_an_unknown_stage_opens_no_run():
+    with pytest.raises(ValueError, match="unknown stage"):
+        runs.run(pipeline(stage("cook")), Scope(), only=["sleep"])
+    assert not Run.objects.exists()
+
+
+def test_something_waits_when_one_of_the_stages_asked_for_has_work():
+    meal = pipeline(stage("cook"), stage("eat", {"eaten": 1}))
+    assert [runs.waiting(meal, Scope(), only) for only in ([], ["cook"], ["eat"])] == [True, False, True]
+
+
+def test_each_yield_moves_the_lease():
+    leases: list[datetime | None] = []
+    runs.run(pipeline(acting("cook", lapse, lambda: leases.append(the_run().lease_until))), Scope())
+    assert leases[0]
+    assert leases[0] > timezone.now()
+
+
+def test_the_lease_is_as_long_as_the_settings_say_after_each_yield(settings):
+    settings.TIMING = replace(settings.TIMING, lease=7200)
+    leases: list[datetime | None] = []
+    runs.run(pipeline(acting("cook", lapse, lambda: leases.append(the_run().lease_until))), Scope())
+    assert leases[0]
+    assert timedelta(minutes=119) < leases[0] - timezone.now() <= timedelta(hours=2)
+
+
+def test_counts_are_seen_while_the_stage_still_runs():
+    seen: list[dict[str, object]] = []
+    runs.run(pipeline(acting("cook", lambda: None, lambda: seen.append(the_run().counts))), Scope())
+    assert seen == [{"cook": {"done": 1}}]
+
+
+def test_a_watcher_hears_what_waits_and_each_block():
+    heard: list[object] = []
+
+    class Listener:
+        def started(self, stage: str, total: int) -> None:
+            heard.append((stage, total))
+
+        def advanced(self, stage: str, counts: Counter[str]) -> None:
+            heard.append(dict(counts))
+
+    runs.run(pipeline(stage("cook", {"cooked": 1}, {"cooked": 2})), Scope(), watcher=Listener())
+    assert heard == [("cook", 3), {"cooked": 1}, {"cooked": 2}]
+
+
+def test_what_a_stage_counts_as_failed_closes_the_run_as_partly_with_the_reason():
+    run = runs.run(pipeline(stage("cook", {"cooked": 4, "failed": 2}), stage("eat", {"failed": 1})), Scope())
+    assert (run.state, run.error) == (Run.State.PARTLY, "3 left behind, each with its reason on its row")
+
+
+# Publishing
+
+
+def test_a_stage_publishes_what_it_returns():
+    runs.run(pipeline(stage("cook", publish=publish)), Scope())
+    assert published()
+
+
+def test_publishing_and_closing_the_step_are_one_transaction():
+    seen: list[object] = []
+
+    def look() -> None:
+        seen.append((connection.in_atomic_block, Step.objects.get().state))
+
+    runs.run(pipeline(stage("cook", publish=look)), Scope())
+    assert seen == [(True, Step.State.RUNNING)]
+
+
+def test_a_failed_publication_leaves_nothing_that_it_wrote():
+    def half() -> None:
+        publish()
+        raise RuntimeError("no more plates")
+
+    run = runs.run(pipeline(stage("cook", {"cooked": 1}, publish=half)), Scope())
+    assert not published()
+    assert (run.state, run.steps.get().state) == (Run.State.WAITING, Step.State.FAILED)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_sees_what_is_published_before_the_step_is_closed():
+    seen: list[bool] = []
+
+    def look_from_outside() -> None:
+        publish()
+        thread = threading.Thread(target=lambda: (seen.append(published()), connection.close()))
+        thread.start()
+        thread.join(20)
+
+    runs.run(pipeline(stage("cook", publish=look_from_outside)), Scope())
+    assert (seen, published()) == ([False], True)
+
+
+# Faults
+
+
+def test_a_fault_leaves_the_run_waiting_with_its_reason_in_one_line():
+    run = runs.run(pipeline(failing("cook")), Scope())
+    assert (run.state, run.error) == (Run.State.WAITING, "cook: ValueError: the soup is cold")
+    assert (run.owner, run.lease_until) == ("", None)
+
+
+def test_a_fault_fails_its_step_with_the_reason():
+    step = runs.run(pipeline(failing("cook")), Scope()).steps.get()
+    assert (step.state, step.error) == (Step.State.FAILED, "ValueError: the soup is cold")
+    assert step.finished_at
+
+
+def test_the_next_attempt_is_later_with_each_fault():
+    waits = []
+    for _ in range(3):
+        run = runs.run(pipeline(failing("cook")), Scope())
+        assert run.next_attempt_at
+        waits.append(round((run.next_attempt_at - timezone.now()).total_seconds(), -1))
+    assert waits == [30, 60, 120]
+
+
+def test_later_stages_do_not_run_after_a_failed_one():
+    run = runs.run(pipeline(failing("cook"), stage("eat")), Scope())
+    assert [step.name for step in run.steps.all()] == ["cook"]
+
+
+def test_what_was_counted_before_a_fault_is_kept():
+    run = runs.run(pipeline(stage("buy", {"bought": 3}), failing("cook", {"cooked": 2})), Scope())
+    assert run.counts == {"buy": {"bought": 3}, "cook": {"cooked": 2}}
+
+
+def test_an_input_found_unfit_is_reported_in_the_words_of_the_check():
+    run = runs.run(pipeline(failing("cook", error=runs.CheckFailed("only 3 of 40 eggs came"))), Scope())
+    assert run.error == "cook: only 3 of 40 eggs came"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fault_of_the_database_is_kept_without_the_rows_that_it_holds():
+    def twice() -> None:
+        Category.objects.create(name="secret")
+        Category.objects.create(name="secret")
+
+    run = runs.run(pipeline(acting("cook", twice)), Scope())
+    assert run.error.startswith("cook: IntegrityError: duplicate key")
+    assert "secret" not in run.error
+
+
+def test_five_attempts_without_progress_quarantine_the_run():
+    states = [runs.run(pipeline(failing("cook")), Scope()).state for _ in range(5)]
+    assert states == [Run.State.WAITING] * 4 + [Run.State.QUARANTINED]
+
+
+def test_a_quarantined_run_keeps_its_reason_and_is_not_due():
+    Run.objects.create(pipeline="meal", attempts=4)
+    run = runs.run(pipeline(failing("cook")), Scope())
+    assert (run.error, run.next_attempt_at) == ("cook: ValueError: the soup is cold", None)
+
+
+def test_a_quarantined_run_that_is_run_by_hand_may_end_well():
+    Run.objects.create(pipeline="meal", state=Run.State.QUARANTINED, attempts=5, error="cook: burnt")
+    run = runs.run(pipeline(stage("cook")), Scope())
+    assert (run.state, run.error) == (Run.State.DONE, "")
+
+
+def test_progress_resets_the_attempts():
+    Run.objects.create(pipeline="meal", attempts=3)
+    seen: list[int] = []
+    runs.run(pipeline(acting("cook", lambda: None, lambda: seen.append(the_run().attempts))), Scope())
+    assert seen == [1]
+
+
+def test_the_second_attempt_closes_the_run_that_the_first_left():
+    first = runs.run(pipeline(failing("cook")), Scope())
+    second = runs.run(pipeline(stage("cook")), Scope())
+    assert (second.pk, second.state) == (first.pk, Run.State.DONE)
+    assert [(step.fence, step.state) for step in second.steps.all()] == [(1, Step.State.FAILED), (2, Step.State.DONE)]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_hands_the_claim_back_uncounted(end):
+    with pytest.raises(end):
+        runs.run(pipeline(failing("cook", error=end())), Scope())
+    run = the_run()
+    assert (run.state, run.attempts, run.owner, run.lease_until) == (Run.State.WAITING, 0, "", None)
+
+
+def test_an_interrupted_step_is_lost():
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(pipeline(failing("cook", error=KeyboardInterrupt())), Scope())
+    assert Step.objects.get().state == Step.State.LOST
+
+
+def test_an_interrupted_run_goes_on_at_once_under_a_new_fence():
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(pipeline(failing("cook", error=KeyboardInterrupt())), Scope())
+    run = runs.run(pipeline(stage("cook")), Scope())
+    assert (run.state, run.fence, Run.objects.count()) == (Run.State.DONE, 2, 1)
+
+
+def test_a_stage_is_closed_when_its_run_was_taken_over():
+    closed: list[bool] = []
+
+    def work(scope: Scope) -> Work:
+        try:
+            take_over()
+            yield Counter(cooked=1)
+        finally:
+            closed.append(True)
+        return None
+
+    with pytest.raises(runs.LeaseLost):
+        runs.run(pipeline(Stage("cook", work, lambda scope: 1)), Scope())
+    assert closed == [True]
