@@ -83,10 +83,10 @@ def bulk_create(lines: list[ProjectLine]) -> None:
             values = {field: getattr(line, key) for field, key in zip(FIELDS, PROJECT_KEYS, strict=True)}
             given = {field: value for field, value in values.items() if value is not None}
             made.append(Project(pk=known.get(line.full_name.lower()), **given))
-        fresh = [row for row in made if row.pk is None]
+        fresh, existing = [row for row in made if row.pk is None], [row for row in made if row.pk is not None]
         Project.objects.bulk_create(fresh, batch_size=1000)
         Project.objects.bulk_create(
-            [row for row in made if row.pk is not None],
+            existing,
             batch_size=1000,
             update_conflicts=True,
             unique_fields=["id"],

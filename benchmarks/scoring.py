@@ -40,6 +40,7 @@ def made(people: int, projects: int, liked: int) -> tuple[Catalogue, list[Person
     catalogue = Catalogue(
         ids=np.arange(1, projects + 1),
         vectors=unit(random.standard_normal((projects, 384), dtype=np.float32)),
+        centre=np.zeros(384, dtype=np.float32),
         categories=(random.random((projects, 18)) < 0.07).astype(np.float32),
         stacks=(random.random((projects, 76)) < 0.03).astype(np.float32),
         stars=random.lognormal(7, 2, projects),
@@ -50,6 +51,7 @@ def made(people: int, projects: int, liked: int) -> tuple[Catalogue, list[Person
             id=number,
             text=unit(random.standard_normal((1, 384), dtype=np.float32))[0],
             liked=random.choice(projects, liked, replace=False),
+            centre=np.zeros(384, dtype=np.float32),
             categories=(random.random(18) < 0.2).astype(np.float32),
             stacks=(random.random(76) < 0.08).astype(np.float32),
             never=np.empty(0, dtype=np.int64),

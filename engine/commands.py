@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from argparse import ArgumentTypeError
 from collections import Counter
@@ -19,7 +20,7 @@ from engine.embeddings.base import EmbedderError
 from engine.lines import FileRefused
 from engine.runs import Busy, LeaseLost
 
-DONE, INCOMPLETE, WRONG_USAGE, BUSY, INTERRUPTED = 0, 1, 2, 75, 130
+DONE, INCOMPLETE, WRONG_USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
 
 
 class Refused(Exception):
@@ -50,6 +51,7 @@ class Command(BaseCommand):
 
     def ended(self, argv: list[str]) -> int:
         """The exit code. Faults of our own still rise as traces: they are for a bug report."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that a run hands its claim back
         try:
             options = vars(self.create_parser(argv[0], argv[1]).parse_args(argv[2:]))
             args = options.pop("args", ())

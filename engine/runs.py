@@ -109,13 +109,13 @@ def claim(pipeline: str, scope: Scope) -> Run:
 
 def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher) -> bool:
     """One stage from its first yield to its publication. False: it failed, and the run says why."""
-    total = stage.waiting(scope)
-    step = Step.objects.create(run=run, name=stage.name, fence=run.fence, total=total)
-    watcher.started(stage.name, total)
+    step = Step.objects.create(run=run, name=stage.name, fence=run.fence)
     counts: Counter[str] = Counter()
     cpu = time.process_time()
     work = stage.work(scope)
     try:
+        step.total = stage.waiting(scope)
+        watcher.started(stage.name, step.total)
         while True:
             try:
                 done = next(work)
@@ -150,7 +150,7 @@ def renew(run: Run, step: Step, counts: Counter[str]) -> None:
     if not mine.update(lease_until=lease, counts=run.counts, attempts=1):
         raise LeaseLost(f"{run} was taken over")
     Step.objects.filter(pk=step.pk).update(
-        counts=dict(counts), cpu_seconds=step.cpu_seconds, peak_memory=step.peak_memory
+        total=step.total, counts=dict(counts), cpu_seconds=step.cpu_seconds, peak_memory=step.peak_memory
     )
 
 
@@ -166,6 +166,7 @@ def finish(run: Run, step: Step, counts: Counter[str], publish: object) -> None:
         mine.update(counts=run.counts, lease_until=Now() + timedelta(seconds=settings.TIMING.lease))
         Step.objects.filter(pk=step.pk).update(
             state=Step.State.DONE,
+            total=step.total,
             counts=dict(counts),
             cpu_seconds=step.cpu_seconds,
             peak_memory=step.peak_memory,

@@ -24,10 +24,12 @@ def secret_key() -> str:
     if environment.text("DATABASE_URL"):
         raise ImproperlyConfigured("SECRET_KEY is not set; allowed: at least 32 random characters")
     path = database.base_folder() / "secret_key"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = database.run_folder().parent
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
+            if not os.geteuid():  # root in somebody's checkout: what it makes there stays theirs
+                os.chown(path, folder.stat().st_uid, folder.stat().st_gid)
     except FileExistsError:
         pass
     kept = path.read_text().strip()
@@ -102,10 +104,10 @@ BATCH_SIZE = environment.whole("BATCH_SIZE", 256, 1, 4096)
 PROJECT_TEXT = environment.choice("PROJECT_TEXT", "meaning", ("meaning", "embed_star"))
 
 # The first version of the weights. Afterwards the live row rules, and ost.W001 names what differs.
-RECOMMENDATION_SEMANTIC_WEIGHT = environment.number("RECOMMENDATION_SEMANTIC_WEIGHT", 0.5, 0, 1000)
+RECOMMENDATION_SEMANTIC_WEIGHT = environment.number("RECOMMENDATION_SEMANTIC_WEIGHT", 0.65, 0, 1000)
 RECOMMENDATION_CATEGORY_WEIGHT = environment.number("RECOMMENDATION_CATEGORY_WEIGHT", 0.1, 0, 1000)
 RECOMMENDATION_TECH_WEIGHT = environment.number("RECOMMENDATION_TECH_WEIGHT", 0.1, 0, 1000)
-RECOMMENDATION_POPULARITY_WEIGHT = environment.number("RECOMMENDATION_POPULARITY_WEIGHT", 0.2, 0, 1000)
+RECOMMENDATION_POPULARITY_WEIGHT = environment.number("RECOMMENDATION_POPULARITY_WEIGHT", 0.15, 0, 1000)
 RECOMMENDATION_POPULARITY_THRESHOLD = environment.whole("RECOMMENDATION_POPULARITY_THRESHOLD", 100_000, 1, 10**9)
 RECOMMENDATION_TOP_N = environment.whole("RECOMMENDATION_TOP_N", 5, 1, 50)
 RECOMMENDATION_MIN_SIMILARITY = environment.number("RECOMMENDATION_MIN_SIMILARITY", 0.1, 0, 1)

@@ -30,7 +30,7 @@ from recommendations.models import (
 )
 from recommendations.scoring import Catalogue, Floats, Person, Positions
 
-LIKED = 64  # so many of what a person liked are compared with each project
+LIKED = 256  # so many of what a person liked are compared with each project
 PEOPLE_AT_ONCE = 256
 
 
@@ -74,8 +74,8 @@ class Loaded:
         return digest(self.categories.ids, self.stacks.ids)
 
 
-def load(model: EmbeddingModel) -> Loaded:
-    """Every project, in the order of its id, with the vectors of that model."""
+def load(model: EmbeddingModel, centre: bool = True) -> Loaded:
+    """Every project, in the order of its id, with the vectors of that model. centre: take away what all share."""
     rows = list(
         Project.objects.order_by("pk").values_list(
             "pk", "full_name", "stars", "is_archived", "is_disabled", "created_at"
@@ -83,10 +83,13 @@ def load(model: EmbeddingModel) -> Loaded:
     )
     ids = np.array([row[0] for row in rows], dtype=np.int64)
     categories, stacks = Terms.of(Category.objects.all()), Terms.of(TechStack.objects.all())
+    vectors = vectors_of("recommendations_projectembedding", model, ids)
+    middle = scoring.centre_of(vectors) if centre else np.zeros(model.dimensions, dtype=np.float32)
     return Loaded(
         catalogue=Catalogue(
             ids=ids,
-            vectors=vectors_of("recommendations_projectembedding", model, ids),
+            vectors=scoring.centred(vectors, middle),
+            centre=middle,
             categories=linked(ProjectCategory.objects.all(), "project_id", "category_id", ids, categories),
             stacks=linked(ProjectTechStack.objects.all(), "project_id", "stack_id", ids, stacks),
             stars=np.array([np.nan if row[2] is None else row[2] for row in rows], dtype=np.float64),
@@ -142,7 +145,7 @@ def people(
 
 def block_of_people(loaded: Loaded, model: EmbeddingModel, ids: Positions) -> list[Person]:
     """Those people (ids ascending), by a handful of queries however many they are."""
-    texts = vectors_of("recommendations_profileembedding", model, ids)
+    texts = scoring.centred(vectors_of("recommendations_profileembedding", model, ids), loaded.catalogue.centre)
     categories = linked(ProfileCategory.objects.all(), "profile_id", "category_id", ids, loaded.categories)
     stacks = linked(ProfileTechStack.objects.all(), "profile_id", "stack_id", ids, loaded.stacks)
     liked, never = interactions(loaded.catalogue, ids)
@@ -187,7 +190,8 @@ def liked_positions(catalogue: Catalogue, latest: Mapping[int, float]) -> Positi
     at = np.array([latest[int(pk)] for pk in ids], dtype=np.float64)
     where = catalogue.positions(ids)
     speaks = catalogue.vectors[where].any(axis=1)
-    return scoring.representatives(where[speaks], at[np.isin(ids, catalogue.ids)][speaks], LIKED)
+    at = at[np.isin(ids, catalogue.ids)]
+    return scoring.representatives(where[speaks], at[speaks], catalogue.stars[where][speaks], LIKED)
 
 
 def owned_by(loaded: Loaded, users: Positions) -> dict[int, Positions]:

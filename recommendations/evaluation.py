@@ -1,7 +1,7 @@
 """How good a ranking is: nDCG@10, recall@10, AUC, and the rankers that ours must beat. Arrays in, figures out."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,11 +83,15 @@ def by_formula(catalogue: Catalogue, formula: Formula) -> Ranker:
     return rank
 
 
-def by_reference(catalogue: Catalogue) -> Ranker:
-    """The reference formula over the profile's text: its raw score, no component left out."""
+def by_reference(catalogue: Catalogue, texts: Mapping[int, Person]) -> Ranker:
+    """The reference formula over the profile's text: its raw score, no component left out.
+
+    catalogue, texts (by the person's id): with plain vectors, nothing taken away, as the reference has them.
+    """
 
     def rank(case: Case) -> Floats:
-        alone = replace(case.person, liked=case.person.liked[:0])
+        plain = texts.get(case.person.id, case.person)
+        alone = replace(plain, liked=plain.liked[:0])
         return scoring.components(catalogue, case.at, alone, REFERENCE) @ scoring.REFERENCE
 
     return rank

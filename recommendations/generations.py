@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
-from engine.bulk import copy_in, copy_into
+from engine.bulk import copy_in, copy_in_vectors, copy_into
 from engine.models import EmbeddingModel
 from engine.runs import LeaseLost
-from engine.text import text_hash
+from engine.vectors import Matrix, digest
 from recommendations import scoring
 from recommendations.catalogue import Loaded, inputs, people, popularity_of
 from recommendations.models import Generation, HybridVector, Profile, Recommendation, Weights
@@ -135,28 +136,28 @@ def publication(draft: Generation, fence: int) -> Callable[[], None]:
 
 def refresh_hybrid(loaded: Loaded, model: EmbeddingModel) -> Iterator[int]:
     """Rewrite the hybrid vectors that changed; yields how many, by blocks."""
-    slots, known = (
-        loaded.slots,
-        dict(HybridVector.objects.filter(model=model, slots=loaded.slots).values_list("project_id", "vector_hash")),
-    )
+    kept = HybridVector.objects.filter(model=model, slots=loaded.slots)
+    known = dict(kept.values_list("project_id", "vector_hash"))
     for at, vectors in scoring.hybrid(loaded.catalogue):
-        changed = []
-        for project, vector in zip(loaded.catalogue.ids[at].tolist(), vectors, strict=True):
-            vector_hash = text_hash(vector.tobytes().hex())
-            if known.get(project) != vector_hash:
-                changed.append((project, vector.tolist(), vector_hash))
-        if changed:
-            yield write_hybrid(changed, model, slots)
+        projects, hashes = loaded.catalogue.ids[at], [digest(vector) for vector in vectors]
+        changed = np.array(
+            [known.get(int(pk)) != found for pk, found in zip(projects, hashes, strict=True)], dtype=bool
+        )
+        if changed.any():
+            rows = [(int(projects[row]), hashes[row]) for row in np.flatnonzero(changed)]
+            yield write_hybrid(rows, vectors[changed], model, loaded.slots)
 
 
-def write_hybrid(rows: Sequence[tuple[int, list[float], str]], model: EmbeddingModel, slots: str) -> int:
+def write_hybrid(rows: Sequence[tuple[int, str]], vectors: Matrix, model: EmbeddingModel, slots: str) -> int:
+    """Store the vectors of those (project, digest), in the same order."""
     with transaction.atomic():
-        copy_in("hybrid", {"project_id": "bigint", "vector": "float4[]", "vector_hash": "text"}, rows)
+        copy_in("hybrid_hashes", {"id": "bigint", "vector_hash": "text"}, rows)
+        copy_in_vectors("hybrid", np.array([project for project, _ in rows], dtype=np.int64), vectors)
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO recommendations_hybridvector (project_id, model_id, slots, vector, vector_hash)"
-                " SELECT project_id, %s, %s, vector::vector, vector_hash FROM pg_temp.hybrid ORDER BY project_id"
-                " ON CONFLICT (project_id, model_id) DO UPDATE"
+                " SELECT id, %s, %s, vector, vector_hash FROM pg_temp.hybrid JOIN pg_temp.hybrid_hashes USING (id)"
+                " ORDER BY id ON CONFLICT (project_id, model_id) DO UPDATE"
                 " SET slots = excluded.slots, vector = excluded.vector, vector_hash = excluded.vector_hash",
                 [model.pk, slots],
             )

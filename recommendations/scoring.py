@@ -38,12 +38,13 @@ class Formula:
 class Catalogue:
     """All projects as arrays; row i is one project everywhere, ids ascend.
 
-    ids (n,). vectors (n, d) unit rows, a zero row has none. categories (n, c), stacks (n, s): 0 or 1.
-    stars (n,), unknown NaN. served (n,): may be recommended.
+    ids (n,). vectors (n, d) unit rows with `centre` (d,) taken away, a zero row has none.
+    categories (n, c), stacks (n, s): 0 or 1. stars (n,), unknown NaN. served (n,): may be recommended.
     """
 
     ids: Positions
     vectors: Matrix
+    centre: Matrix
     categories: Matrix
     stacks: Matrix
     stars: Floats
@@ -62,8 +63,9 @@ class Catalogue:
 class Person:
     """What is known of one person.
 
-    text: (d,) vector of the profile's text, or None. liked (m,): positions of the projects that stand for what
-    they starred, liked or saved. categories (c,), stacks (s,): 0 or 1. never (x,): positions not to be shown.
+    text: (d,) unit vector of the profile's text with the catalogue's centre taken away, or None. liked (m,):
+    positions of the projects that stand for what they starred, liked or saved. categories (c,), stacks (s,):
+    0 or 1. never (x,): positions not to be shown.
     """
 
     id: int
@@ -108,6 +110,22 @@ class Scored:
     @property
     def raw_score(self) -> Floats:
         return self.components @ REFERENCE
+
+
+def centre_of(vectors: Matrix) -> Matrix:
+    """What all texts of the catalogue share: the mean of its vectors, held back where there are few. (n, d) -> (d,).
+
+    Sentence vectors of one field point the same way to begin with; without that direction cosines tell more
+    (docs/decisions/scoring.md). A hundred vectors at the origin count as known before any other.
+    """
+    known = vectors[vectors.any(axis=1)]
+    return (known.sum(axis=0, dtype=np.float64) / (len(known) + 100)).astype(np.float32)
+
+
+def centred(vectors: Matrix, centre: Matrix) -> Matrix:
+    """Unit rows with the centre taken away; a row of zeros stays zeros. (n, d), (d,) -> (n, d)."""
+    known = vectors.any(axis=1, keepdims=True)
+    return unit(np.where(known, vectors - centre, 0)).astype(np.float32)
 
 
 def mean_of_largest(cosines: npt.NDArray[np.floating], count: int = NEAREST) -> npt.NDArray[np.floating]:
@@ -225,12 +243,13 @@ def cold_start(catalogue: Catalogue, created: Floats, count: int) -> Positions:
     return both[np.sort(first)][:count]
 
 
-def representatives(liked: Positions, at: Floats, count: int) -> Positions:
-    """Which of what a person liked stand for the rest: the newest, ties by position.
+def representatives(liked: Positions, at: Floats, stars: Floats, count: int) -> Positions:
+    """Which of what a person liked stand for the rest: the newest.
 
-    liked (m,), at (m,) seconds -> (<= count,).
+    Of the same instant those with fewer stars come first, unknown as none: what few know says more of a taste;
+    then by position. liked (m,), at (m,) seconds, stars (m,) -> (<= count,).
     """
-    return liked[np.lexsort((liked, -at))][:count]
+    return liked[np.lexsort((liked, np.nan_to_num(stars, nan=0), -at))][:count]
 
 
 def varied(owners: Sequence[str], shown: int, most: int) -> list[int]:

@@ -34,14 +34,12 @@ def words_of(name: str) -> str:
 def profile_text(
     *, job_title: str, bio: str, interests: Sequence[str], stacks: Sequence[str], categories: Sequence[str]
 ) -> str:
-    """What a person says of themselves; "" when they say nothing."""
-    parts = [
-        squeeze(job_title),
-        squeeze(bio),
-        ", ".join(squeeze(interest) for interest in interests),
-        joined(sorted(stacks)),
-        joined(sorted(categories)),
-    ]
+    """What a person says of themselves; "" when they say nothing.
+
+    Stacks and categories have components of their own; they are the text only where there is no other.
+    """
+    own = [squeeze(job_title), squeeze(bio), ", ".join(squeeze(interest) for interest in interests)]
+    parts = own if any(own) else [joined(sorted(stacks)), joined(sorted(categories))]
     return ". ".join(part.rstrip(".") for part in parts if part)
 
 

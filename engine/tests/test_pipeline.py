@@ -49,7 +49,7 @@ def test_an_unknown_stage_is_refused_with_the_names_that_are_allowed():
 
 
 def test_an_unknown_stage_of_a_pipeline_without_aliases_lists_the_stages_alone():
-    with pytest.raises(UnknownStage, match="allowed: cook$"):
+    with pytest.raises(UnknownStage, match=r"allowed: cook$"):
         Pipeline("short", (stage("cook"),)).chosen(["sleep"])
 
 
@@ -59,6 +59,8 @@ def test_an_unknown_stage_cannot_break_the_line_it_is_reported_in():
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("attempts", "seconds"), [(0, 30), (1, 30), (2, 60), (3, 120), (7, 1920), (8, 3600), (900, 3600)])
+@pytest.mark.parametrize(
+    ("attempts", "seconds"), [(0, 30), (1, 30), (2, 60), (3, 120), (7, 1920), (8, 3600), (900, 3600)]
+)
 def test_the_wait_doubles_with_each_attempt_up_to_an_hour(attempts, seconds):
     assert Timing().wait_after(attempts) == seconds

@@ -372,9 +372,13 @@ def test_a_failed_publication_leaves_nothing_that_it_wrote():
 def test_nobody_sees_what_is_published_before_the_step_is_closed():
     seen: list[bool] = []
 
+    def look() -> None:
+        seen.append(published())
+        connection.close()
+
     def look_from_outside() -> None:
         publish()
-        thread = threading.Thread(target=lambda: (seen.append(published()), connection.close()))
+        thread = threading.Thread(target=look)
         thread.start()
         thread.join(20)
 
@@ -461,6 +465,34 @@ def test_the_second_attempt_closes_the_run_that_the_first_left():
     second = runs.run(pipeline(stage("cook")), Scope())
     assert (second.pk, second.state) == (first.pk, Run.State.DONE)
     assert [(step.fence, step.state) for step in second.steps.all()] == [(1, Step.State.FAILED), (2, Step.State.DONE)]
+
+
+def uncountable(error: BaseException) -> Stage:
+    """What waits for it cannot be counted."""
+
+    def waiting(scope: Scope) -> int:
+        raise error
+
+    return Stage("cook", stage("cook").work, waiting)
+
+
+def test_a_fault_while_counting_what_waits_is_kept_on_the_run():
+    run = runs.run(pipeline(uncountable(ValueError("no menu"))), Scope())
+    assert (run.state, run.error) == (Run.State.WAITING, "cook: ValueError: no menu")
+
+
+def test_an_interrupt_while_counting_what_waits_hands_the_claim_back():
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(pipeline(uncountable(KeyboardInterrupt())), Scope())
+    assert (the_run().state, the_run().attempts) == (Run.State.WAITING, 0)
+
+
+def test_a_stage_that_finds_nothing_to_do_keeps_what_waited():
+    def nothing(scope: Scope) -> Work:
+        return None
+        yield
+
+    assert runs.run(pipeline(Stage("cook", nothing, lambda scope: 4)), Scope()).steps.get().total == 4
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])

@@ -35,7 +35,7 @@ class Weights(models.Model):
     tech = models.FloatField()
     popularity = models.FloatField()
     popularity_threshold = models.PositiveIntegerField()
-    popularity_scale = models.CharField(max_length=10, choices=Scale.choices, default=Scale.LOG)
+    popularity_scale = models.CharField(max_length=10, choices=Scale.choices, default=Scale.LINEAR)
     min_similarity = models.FloatField(help_text="the lowest score that is recommended")
     top_n = models.PositiveSmallIntegerField(help_text="how many are shown")
     variety = models.PositiveSmallIntegerField(
@@ -81,6 +81,7 @@ def from_settings() -> dict[str, object]:
         "tech": settings.RECOMMENDATION_TECH_WEIGHT,
         "popularity": settings.RECOMMENDATION_POPULARITY_WEIGHT,
         "popularity_threshold": settings.RECOMMENDATION_POPULARITY_THRESHOLD,
+        "popularity_scale": Weights.Scale.LINEAR,
         "min_similarity": settings.RECOMMENDATION_MIN_SIMILARITY,
         "top_n": settings.RECOMMENDATION_TOP_N,
         "reason": "the settings at the first start",

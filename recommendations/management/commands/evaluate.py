@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         ties = evaluation.tie_breaks(loaded.names)
         found = {
             name: [evaluation.figures(case, rank(case), ties) for case in cases]
-            for name, rank in rankers(loaded).items()
+            for name, rank in rankers(loaded, load(model, centre=False), model, cases).items()
         }
         if json:
             self.write_json(report(found, cases))
@@ -82,8 +82,7 @@ def cases_of(
     """A case a line that has a relevant candidate here; its person is the profile with the train rows alone."""
     where = {name.lower(): position for position, name in enumerate(loaded.names)}
     names = dict(User.objects.filter(username__in=[line.username for line in lines]).values_list("username", "pk"))
-    ids = Profile.objects.filter(pk__in=names.values()).order_by("pk").values_list("pk", flat=True)
-    profiles = {person.id: person for person in block_of_people(loaded, model, np.array(list(ids), dtype=np.int64))}
+    profiles = people(names.values(), loaded, model)
     cases = []
     for line in lines:
         person = profiles.get(names.get(line.username, 0)) or nobody(loaded)
@@ -102,6 +101,12 @@ def cases_of(
     return cases
 
 
+def people(users: Iterable[int], loaded: Loaded, model: EmbeddingModel) -> dict[int, Person]:
+    """Those of the users who have a profile, by id."""
+    ids = Profile.objects.filter(pk__in=list(users)).order_by("pk").values_list("pk", flat=True)
+    return {person.id: person for person in block_of_people(loaded, model, np.array(list(ids), dtype=np.int64))}
+
+
 def nobody(loaded: Loaded) -> Person:
     """A person who says nothing."""
     none = np.empty(0, dtype=np.int64)
@@ -109,14 +114,16 @@ def nobody(loaded: Loaded) -> Person:
     return Person(0, None, none, categories, stacks, none)
 
 
-def rankers(loaded: Loaded) -> dict[str, Ranker]:
+def rankers(loaded: Loaded, plain: Loaded, model: EmbeddingModel, cases: list[Case]) -> dict[str, Ranker]:
+    """By name. plain: the catalogue with its vectors as they are, for the reference."""
+    as_they_are = people([case.person.id for case in cases], plain, model)
     facts = Project.objects.order_by("pk").values_list("full_name", "description", "topics")
     texts = [f"{name.replace('/', ' ')} {description} {' '.join(topics)}" for name, description, topics in facts]
     return {
         "random": evaluation.at_random(),
         "popularity": evaluation.by_popularity(loaded.catalogue),
         "tf-idf": evaluation.by_tfidf(texts),
-        "reference": evaluation.by_reference(loaded.catalogue),
+        "reference": evaluation.by_reference(plain.catalogue, as_they_are),
         OURS: evaluation.by_formula(loaded.catalogue, Weights.objects.current().formula),
     }
 

@@ -1,0 +1,307 @@
+"""Settings: every wrong value stops the process with one line that names it and says what is allowed."""
+
+import os
+import re
+import runpy
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from ostsite import database, environment
+from ostsite.database import DatabaseUnavailable
+from recommendations.models import Weights
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = ROOT / "ostsite" / "settings.py"
+STRONG = "k9-" * 20
+READ = re.compile(r"environment\.(?:text|choice|yes_or_no|whole|number|names)\(\s*\"([A-Z_]+)\"")
+NAMES = sorted({*READ.findall(SETTINGS.read_text()), "DATABASE_URL"})
+
+
+@pytest.fixture(autouse=True)
+def variables() -> Iterator[None]:
+    """What a test sets is gone after it."""
+    before = dict(os.environ)
+    os.environ.update(SECRET_KEY=STRONG)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def load(**variables: str) -> dict[str, object]:
+    """The settings, read anew from that environment."""
+    os.environ.update(variables)
+    return runpy.run_path(str(SETTINGS))
+
+
+def refusal(**variables: str) -> str:
+    with pytest.raises(ImproperlyConfigured) as refused:
+        load(**variables)
+    return str(refused.value)
+
+
+def read_env(folder: Path, content: bytes) -> None:
+    (folder / ".env").write_bytes(content)
+    environment.read_file(folder / ".env")
+
+
+# Wrong values
+
+WRONG = [
+    ("DEBUG", "perhaps", "1, true, yes, on, 0, false, no, off"),
+    ("SECRET_KEY", "hunter2", "at least 32 random characters"),
+    ("SECRET_KEY", "django-insecure-" + "x" * 50, "at least 32 random characters"),
+    ("DATABASE_URL", "mysql://someone:hunter2@db/ost", "postgresql://user:password@host:port/name"),
+    ("DATABASE_URL", "hunter2", "postgresql://user:password@host:port/name"),
+    ("DATABASE_URL", "postgresql://someone:hunter2@db:70000/ost", "postgresql://user:password@host:port/name"),
+    ("DATABASE_URL", "postgresql://someone:hunter2@db:port/ost", "postgresql://user:password@host:port/name"),
+    ("DATABASE_URL", "postgresql://someone:hunter2@db:0/ost", "postgresql://user:password@host:port/name"),
+    ("DATABASE_URL", "postgresql://someone:hunter2@db", "postgresql://user:password@host:port/name"),
+    ("DATABASE_URL", "postgresql://someone:hunter2@[db/ost", "postgresql://user:password@host:port/name"),
+    ("EMBEDDING_PROVIDER", "openai", "local"),
+    ("EMBEDDING_DEVICE", "tpu", "auto, cpu, cuda"),
+    ("MODEL_DIMENSIONS", "0", "a whole number from 1 to 2000"),
+    ("MODEL_DIMENSIONS", "384.0", "a whole number from 1 to 2000"),
+    ("BATCH_SIZE", "0", "a whole number from 1 to 4096"),
+    ("BATCH_SIZE", "-1", "a whole number from 1 to 4096"),
+    ("BATCH_SIZE", "4097", "a whole number from 1 to 4096"),
+    ("BATCH_SIZE", "9" * 5000, "a whole number from 1 to 4096"),
+    ("PROJECT_TEXT", "stars", "meaning, embed_star"),
+    ("RECOMMENDATION_SEMANTIC_WEIGHT", "-0.1", "a number from 0 to 1000"),
+    ("RECOMMENDATION_CATEGORY_WEIGHT", "nan", "a number from 0 to 1000"),
+    ("RECOMMENDATION_TECH_WEIGHT", "inf", "a number from 0 to 1000"),
+    ("RECOMMENDATION_POPULARITY_WEIGHT", "0,2", "a number from 0 to 1000"),
+    ("RECOMMENDATION_POPULARITY_THRESHOLD", "0", "a whole number from 1 to 1000000000"),
+    ("RECOMMENDATION_TOP_N", "51", "a whole number from 1 to 50"),
+    ("RECOMMENDATION_MIN_SIMILARITY", "1.01", "a number from 0 to 1"),
+    ("LOG_LEVEL", "info", "DEBUG, INFO, WARNING, ERROR"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "allowed"), WRONG, ids=lambda value: value[:40])
+def test_a_wrong_value_is_refused_in_one_short_line_that_names_it_and_what_is_allowed(name, value, allowed):
+    said = refusal(**{name: value})
+    assert said.startswith(f"{name} is ")
+    assert said.endswith(f"; allowed: {allowed}")
+    assert "\n" not in said
+    assert len(said) < 250
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [wrong[:2] for wrong in WRONG if wrong[0] in ("SECRET_KEY", "DATABASE_URL")]
+)
+def test_a_secret_is_never_shown(name, value):
+    said = refusal(**{name: value})
+    assert "hunter2" not in said
+    assert value not in said
+
+
+def test_every_setting_that_can_be_wrong_is_tried_here():
+    free = {"ALLOWED_HOSTS", "MODEL_NAME"}  # any text will do
+    assert {name for name, *_ in WRONG} == set(NAMES) - free
+
+
+def test_semantic_and_popularity_weight_cannot_both_be_0():
+    said = refusal(RECOMMENDATION_SEMANTIC_WEIGHT="0", RECOMMENDATION_POPULARITY_WEIGHT="0")
+    assert said == (
+        "RECOMMENDATION_SEMANTIC_WEIGHT and RECOMMENDATION_POPULARITY_WEIGHT are both 0; allowed: at least one above 0"
+    )
+
+
+def test_a_given_database_needs_a_given_secret_key():
+    os.environ.pop("SECRET_KEY")
+    said = refusal(DATABASE_URL="postgresql://someone@db/ost")
+    assert said == "SECRET_KEY is not set; allowed: at least 32 random characters"
+
+
+def test_a_value_cannot_break_the_line_it_is_reported_in():
+    assert "\n" not in refusal(LOG_LEVEL="INFO\nost: all is well")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("BATCH_SIZE", "0"), ("DATABASE_URL", "mysql://someone:hunter2@db/ost"), ("SECRET_KEY", "hunter2")],
+)
+def test_a_process_with_a_wrong_value_ends_with_2_and_one_line(manage, name, value):
+    ended, out, error = manage("runs", **{name: value})
+    assert (ended, out, error.count("\n"), "hunter2" in error) == (2, "", 1, False)
+    assert re.match(rf"ost: {name} is .*; allowed: ", error)
+
+
+def test_a_process_whose_secret_file_is_missing_ends_with_2_and_one_line(manage):
+    answer = manage("runs", SECRET_KEY_FILE="/no/such/file")
+    assert answer == (2, "", "ost: SECRET_KEY_FILE names a file that cannot be read: FileNotFoundError\n")
+
+
+# Right values
+
+
+def test_settings_load_with_nothing_but_a_key_and_a_database():
+    found = load()
+    assert (found["BATCH_SIZE"], found["MODEL_DIMENSIONS"], found["DEBUG"]) == (256, 384, False)
+
+
+@pytest.mark.parametrize("value", ["1", "true", "YES", " On "])
+def test_yes_has_several_words(value):
+    assert load(DEBUG=value)["DEBUG"] is True
+
+
+def test_a_value_that_is_empty_counts_as_absent():
+    assert load(BATCH_SIZE=" ", LOG_LEVEL="")["BATCH_SIZE"] == 256
+
+
+def test_hosts_are_separated_by_commas():
+    assert load(ALLOWED_HOSTS=" a.example , b.example,")["ALLOWED_HOSTS"] == ["a.example", "b.example"]
+
+
+def test_every_session_of_the_database_has_time_limits():
+    options = load()["DATABASES"]["default"]["OPTIONS"]  # type: ignore[index]
+    assert options["connect_timeout"] == 5
+    assert {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} <= set(
+        re.findall(r"-c (\w+)=", options["options"])
+    )
+
+
+def test_an_address_keeps_the_options_it_names():
+    options = load(DATABASE_URL="postgres://someone@db/ost?sslmode=require")["DATABASES"]["default"]["OPTIONS"]  # type: ignore[index]
+    assert options["sslmode"] == "require"
+
+
+def test_without_a_key_one_is_made_once_and_only_its_owner_can_read_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(database, "base_folder", lambda: tmp_path)
+    for name in ("SECRET_KEY", "DATABASE_URL"):
+        os.environ.pop(name)
+    first = runpy.run_path(str(SETTINGS))["SECRET_KEY"]
+    assert runpy.run_path(str(SETTINGS))["SECRET_KEY"] == first
+    assert len(first) > 50
+    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+
+
+# Files
+
+
+def test_a_secret_may_come_from_a_file(tmp_path):
+    (tmp_path / "key").write_text(f"{'f1-' * 20}\n")
+    os.environ.pop("SECRET_KEY")
+    assert load(SECRET_KEY_FILE=str(tmp_path / "key"))["SECRET_KEY"] == "f1-" * 20
+
+
+def test_the_address_of_the_database_may_come_from_a_file(tmp_path):
+    (tmp_path / "address").write_text("postgresql://someone@db/from_a_file\n")
+    os.environ.pop("DATABASE_URL")
+    os.environ["DATABASE_URL_FILE"] = str(tmp_path / "address")
+    assert database.url() == "postgresql://someone@db/from_a_file"
+
+
+def test_a_file_of_the_address_that_cannot_be_read_is_named(tmp_path):
+    os.environ["DATABASE_URL_FILE"] = str(tmp_path / "no")
+    with pytest.raises(DatabaseUnavailable, match=r"^DATABASE_URL_FILE cannot be read: FileNotFoundError$"):
+        database.url()
+
+
+def test_env_lines_are_read(tmp_path):
+    read_env(tmp_path, b"# a comment\nOST_ONE=1\n\nOST_TWO=two words\nOST_THREE='quoted # no comment'\n")
+    assert [os.environ[f"OST_{name}"] for name in ("ONE", "TWO", "THREE")] == ["1", "two words", "quoted # no comment"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"OST_ONE=one\r\n", id="CRLF"),
+        pytest.param(b"export OST_ONE=one\n", id="export"),
+        pytest.param(b"\xef\xbb\xbfOST_ONE=one\n", id="byte order mark"),
+        pytest.param(b'OST_ONE="one"\n', id="quotes"),
+        pytest.param(b"OST_ONE=one", id="no end of line"),
+    ],
+)
+def test_env_may_be_written_as_shells_and_windows_do(tmp_path, content):
+    read_env(tmp_path, content)
+    assert environment.text("OST_ONE") == "one"
+
+
+def test_env_never_overrides_what_the_process_was_given(tmp_path):
+    os.environ["OST_ONE"] = "given"
+    read_env(tmp_path, b"OST_ONE=written\n")
+    assert os.environ["OST_ONE"] == "given"
+
+
+def test_env_may_be_missing(tmp_path):
+    environment.read_file(tmp_path / ".env")
+
+
+def test_an_env_that_is_no_utf_8_is_refused(tmp_path):
+    with pytest.raises(ImproperlyConfigured, match=r"^\.env cannot be read: [^\n]+$"):
+        read_env(tmp_path, b"OST_ONE=caf\xe9\n")
+
+
+# Checks
+
+
+def messages(tags: list[str], **options: object) -> list[str]:
+    return [message.id or "" for message in run_checks(tags=tags, **options) if (message.id or "").startswith("ost.")]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("hosts", "found"), [([], ["ost.E001"]), (["*"], ["ost.E001"]), (["ost.example"], [])])
+def test_a_deployment_names_its_hosts(settings, hosts, found):
+    settings.ALLOWED_HOSTS = hosts
+    assert messages(["security"], include_deployment_checks=True) == found
+
+
+def test_a_known_model_has_its_width(settings):
+    settings.MODEL_DIMENSIONS = 768
+    assert messages(["compatibility"]) == ["ost.E002"]
+
+
+def test_an_unknown_model_may_have_any_width(settings):
+    settings.MODEL_NAME, settings.MODEL_DIMENSIONS = "my/own", 768
+    assert messages(["compatibility"]) == []
+
+
+@pytest.mark.django_db
+def test_a_variable_that_differs_from_the_live_weights_is_named(settings):
+    Weights.objects.current()
+    settings.RECOMMENDATION_TOP_N = 7
+    found = run_checks(tags=["database"], databases=["default"])
+    assert [(message.id, message.msg) for message in found] == [
+        ("ost.W001", "RECOMMENDATION_TOP_N differs from the live weights.")
+    ]
+
+
+@pytest.mark.django_db
+def test_variables_that_equal_the_live_weights_are_no_matter():
+    Weights.objects.current()
+    assert run_checks(tags=["database"], databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_before_the_first_weights_no_variable_differs(settings):
+    settings.RECOMMENDATION_TOP_N = 7
+    assert run_checks(tags=["database"], databases=["default"]) == []
+
+
+# Told everywhere
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_has_a_line_in_the_example_and_in_the_docs(name):
+    assert re.search(rf"^#? ?{name}=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert f"`{name}`" in (ROOT / "docs" / "configuration.md").read_text()
+
+
+def example() -> dict[str, str]:
+    """What `.env.example` shows, name -> value."""
+    return dict(re.findall(r"^#? ?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_the_example_names_no_setting_that_nobody_reads():
+    assert set(example()) <= {*NAMES, *re.findall(r"\"([A-Z_]+)\"", SETTINGS.read_text())}
+
+
+def test_the_example_shows_what_holds_without_it():
+    shown = {name: value for name, value in example().items() if name in NAMES and name != "DATABASE_URL" and value}
+    with_it, without = load(**shown), load(**dict.fromkeys(shown, ""))
+    assert {name: with_it[name] for name in shown} == {name: without[name] for name in shown}
