@@ -51,7 +51,6 @@ def made(people: int, projects: int, liked: int) -> tuple[Catalogue, list[Person
             id=number,
             text=unit(random.standard_normal((1, 384), dtype=np.float32))[0],
             liked=random.choice(projects, liked, replace=False),
-            centre=np.zeros(384, dtype=np.float32),
             categories=(random.random(18) < 0.2).astype(np.float32),
             stacks=(random.random(76) < 0.08).astype(np.float32),
             never=np.empty(0, dtype=np.int64),

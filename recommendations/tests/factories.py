@@ -164,12 +164,13 @@ def make_person(catalogue: Catalogue, **given: Any) -> Person:
 def random_person(catalogue: Catalogue, seed: int = 0, liked: int = 5) -> Person:
     random = np.random.default_rng(seed + 1_000)
     text = random.normal(size=catalogue.vectors.shape[1])
+    categories, stacks = (random.random(rows.shape[1]) for rows in (catalogue.categories, catalogue.stacks))
     at = random.choice(len(catalogue.ids), liked, replace=False).astype(np.int64)
     return make_person(
         catalogue,
         text=(text / np.linalg.norm(text)).astype(np.float32),
         liked=at,
-        categories=(random.random(catalogue.categories.shape[1]) < 0.4).astype(np.float32),
-        stacks=(random.random(catalogue.stacks.shape[1]) < 0.4).astype(np.float32),
+        categories=np.where(categories < 0.4, 1, 0).astype(np.float32),
+        stacks=np.where(stacks < 0.4, 1, 0).astype(np.float32),
         never=np.sort(at),
     )

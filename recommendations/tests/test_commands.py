@@ -2,6 +2,7 @@ import gzip
 import json
 import sys
 from io import BytesIO, TextIOWrapper
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -30,13 +31,13 @@ pytestmark = pytest.mark.django_db
 
 FIGURES = {"semantic", "category", "tech", "popularity"}
 ANSWER = {"full_name", "rank", "score", "raw_score", "components", "parts", "reasons", "cold_start"}
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "import_projects": {"full_name": "octo/tool", "stars": 1},
     "import_users": {"username": "alice", "bio": "Cooks"},
     "import_interactions": {"username": "alice", "full_name": "octo/tool", "kind": "star", "at": "2024"},
 }
 TRAIN = {"username": "alice", "full_name": "octo1/tool", "kind": "star", "at": "2024", "split": "train"}
-TABLES = {"import_projects": Project, "import_users": User, "import_interactions": Interaction}
+TABLES: dict[str, Any] = {"import_projects": Project, "import_users": User, "import_interactions": Interaction}
 imports = pytest.mark.parametrize("name", GOOD)
 
 
@@ -48,7 +49,7 @@ def ready():
 
 @pytest.fixture
 def world():
-    """Four projects with vectors, alice who knows Python and starred octo1/tool, and newcomer of whom nothing is known."""
+    """Four projects; alice, who knows Python and starred octo1/tool; newcomer, of whom nothing is known."""
     make_weights()
     projects = make_projects(4)
     python = make_stack("Python")
@@ -201,7 +202,12 @@ def test_projects_are_written_in_blocks(ost, lines, monkeypatch):
     monkeypatch.setattr("engine.importing.LINES_AT_ONCE", 2)
     sizes: list[int] = []
     write = importing.import_projects
-    monkeypatch.setattr(importing, "import_projects", lambda block: sizes.append(len(block)) or write(block))
+
+    def counted(block):
+        sizes.append(len(block))
+        return write(block)
+
+    monkeypatch.setattr(importing, "import_projects", counted)
     rows = [{"full_name": f"octo/tool{number}"} for number in range(5)]
     assert ost("import_projects", lines("in.jsonl", *rows)).summary["inserted"] == "5"
     assert sizes == [2, 2, 1]
