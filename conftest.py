@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import django
+import django
 import pytest
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
@@ -19,6 +21,10 @@ if "DATABASE_URL" not in os.environ:
     database.ensure_running("test")
     os.environ["DATABASE_URL"] = database.url("test")
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 40)
+# Not named in pyproject.toml: pytest-django would load the settings before the lines above.
+django.setup()
+# Not named in pyproject.toml: pytest-django would load the settings before the lines above.
+django.setup()
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +32,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     """A database a run, named by its process: two runs at once do not meet; what a killed run left goes."""
     from django.conf import settings
 
-    test = settings.DATABASES["default"].setdefault("TEST", {})
+    test: dict[str, Any] = settings.DATABASES["default"].setdefault("TEST", {})  # type: ignore[assignment]
     test["NAME"] = f"{test.get('NAME') or 'test_ost'}_{os.getpid()}"
-    drop_leftovers(settings.DATABASES["default"])
+    drop_leftovers()
 
 
-def drop_leftovers(config: dict[str, object]) -> None:
+def drop_leftovers() -> None:
     import psycopg
     from psycopg import sql
 
@@ -44,7 +50,7 @@ def drop_leftovers(config: dict[str, object]) -> None:
 
 
 @pytest.fixture
-def manage(tmp_path: Path):  # noqa: ANN201  a function
+def manage():
     """Run manage.py as a process of its own, as a user would: (code, stdout, stderr)."""
 
     def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
@@ -62,8 +68,8 @@ def manage(tmp_path: Path):  # noqa: ANN201  a function
 
 
 @pytest.fixture(scope="session")
-def packaged_model() -> Iterator[object]:
+def packaged_model() -> object:
     """The real model, loaded once."""
     from engine.embeddings.local import PACKAGED, LocalEmbedder
 
-    yield LocalEmbedder(PACKAGED, 384)
+    return LocalEmbedder(PACKAGED, 384)

@@ -19,6 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from engine.embeddings.base import EmbedderError
 from engine.lines import FileRefused
 from engine.runs import Busy, LeaseLost
+from engine.text import printable
+from engine.text import printable
 
 DONE, INCOMPLETE, WRONG_USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
 
@@ -33,6 +35,10 @@ class Refused(Exception):
 
 class Command(BaseCommand):
     """`handle` returns its exit code (None is 0); what it cannot do it raises as Refused."""
+
+    checks_database = False  # a command that works on rows also says where they differ from the settings
+
+    checks_database = False  # a command that works on rows also says where they differ from the settings
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -82,7 +88,7 @@ class Command(BaseCommand):
         if options["no_color"]:
             self.stdout.style_func = self.stderr.style_func = None
         if self.requires_system_checks and not options["skip_checks"]:
-            self.check()
+            self.check(databases=[DEFAULT_DB_ALIAS] if self.checks_database else None)
         return self.handle(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> Any:
@@ -98,7 +104,7 @@ class Command(BaseCommand):
         return Console(file=self.out, highlight=False, width=None if self.out.isatty() else 120)
 
     def say(self, message: str, code: int) -> int:
-        sys.stderr.write(f"ost: {message}\n")
+        sys.stderr.write(f"ost: {printable(message)}\n")
         return code
 
     def database_fault(self, fault: Exception) -> int:

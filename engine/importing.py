@@ -10,6 +10,8 @@ from django.core.management.base import CommandParser
 
 from engine.commands import DONE, INCOMPLETE, Command, Refused
 from engine.lines import BadLine, LineFile, Record
+from engine.text import printable
+from engine.text import printable
 
 LINES_AT_ONCE = 5000
 FAULTS_SHOWN = 10
@@ -32,6 +34,10 @@ class ImportCommand(Command, Generic[Record]):
         return []
 
     def handle(self, *, file: str, **options: Any) -> int:
+        return self.finish(file, self.read(file))
+
+    def read(self, file: str) -> Counter[str]:
+        """Import the file; what became of its lines."""
         counts: Counter[str] = Counter(lines=0, rejected=0)
         with LineFile(file) as lines, self.progress() as bars:
             task = bars.add_task(f"reading {file}", total=lines.size or None)
@@ -49,12 +55,12 @@ class ImportCommand(Command, Generic[Record]):
             if block:
                 counts.update(self.write(block))
             bars.update(task, completed=lines.position)
-        return self.finish(file, counts)
+        return counts
 
     def report(self, file: str, line: BadLine, counts: Counter[str]) -> None:
         counts["rejected"] += 1
         if counts["rejected"] <= FAULTS_SHOWN:
-            sys.stderr.write(f"{file}:{line.number}: {line.reason}\n")
+            sys.stderr.write(printable(f"{file}:{line.number}: {line.reason}") + "\n")
 
     def finish(self, file: str, counts: Counter[str]) -> int:
         if not counts["lines"]:
@@ -62,7 +68,7 @@ class ImportCommand(Command, Generic[Record]):
         if counts["rejected"] > FAULTS_SHOWN:
             sys.stderr.write(f"… and {counts['rejected'] - FAULTS_SHOWN} more lines\n")
         for remark in self.remarks():
-            sys.stderr.write(f"{remark}\n")
+            sys.stderr.write(printable(remark) + "\n")
         good = counts["lines"] - counts["rejected"]
         state = "done" if not counts["rejected"] else "partly" if good else "failed"
         self.summary(state=state, **counts)

@@ -114,7 +114,20 @@ class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
     def live(self) -> EmbeddingModel:
         """The one model whose vectors are served. The first ever wanted is live at once."""
         found = self.filter(state=EmbeddingModel.State.LIVE).first()
-        return found or self.wanted()
+        if found is None:
+            return self.wanted()
+        wanted = self.named_by_settings()
+        if found.used_at is None and any(getattr(found, name) != value for name, value in wanted.items()):
+            self.filter(pk=found.pk, used_at=None).update(**wanted)  # it never made a vector: a mistake, perhaps
+            found.refresh_from_db()
+        return found
+
+    def named_by_settings(self) -> dict[str, Any]:
+        return {
+            "provider": settings.EMBEDDING_PROVIDER,
+            "name": settings.MODEL_NAME,
+            "dimensions": settings.MODEL_DIMENSIONS,
+        }
 
     def wanted(self) -> EmbeddingModel:
         """The model that the settings name; registered as filling when another one is live."""
@@ -122,9 +135,7 @@ class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
             cursor.execute("LOCK TABLE engine_embeddingmodel IN SHARE ROW EXCLUSIVE MODE")
             live = self.filter(state=EmbeddingModel.State.LIVE).exists()
             return self.get_or_create(
-                provider=settings.EMBEDDING_PROVIDER,
-                name=settings.MODEL_NAME,
-                dimensions=settings.MODEL_DIMENSIONS,
+                **self.named_by_settings(),
                 defaults={"state": EmbeddingModel.State.FILLING if live else EmbeddingModel.State.LIVE},
             )[0]
 
@@ -142,6 +153,7 @@ class EmbeddingModel(models.Model):
     dimensions = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.FILLING)
     created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True, blank=True, help_text="when its first vector was stored")
 
     objects = EmbeddingModelManager()
 
@@ -165,6 +177,8 @@ class Claimed(NamedTuple):
 
 class EmbeddingQuerySet(models.QuerySet[Any]):
     COMPANY = 4  # a text whose claim died comes back in a batch a fourth of the size: 256, 64, 16, 4, 1
+    DEATHS = 5  # so many claims died with it, the last of them with it alone: it waits for a person
+    DEATHS = 5  # so many claims died with it, the last of them with it alone: it waits for a person
 
     def waiting(self, model: EmbeddingModel) -> EmbeddingQuerySet:
         """Texts without a vector of their present words, quarantined ones left out."""
@@ -211,6 +225,9 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
         tried = due.aggregate(least=models.Min("attempts"))["least"]
         if tried is None:
             return lease, []
+        if tried >= self.DEATHS:
+            due.update(quarantined_at=Now(), error=f"{tried} claims of it ended without an answer", lease="")
+            return lease, []
         company = max(1, count // self.COMPANY**tried)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
@@ -228,10 +245,13 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
             )
             return lease, [Claimed(*row) for row in cursor.fetchall()]
 
-    def keep(self, lease: str, ids: list[int], vectors: Matrix) -> int:
+    def keep(self, model: EmbeddingModel, lease: str, ids: list[int], vectors: Matrix) -> int:
         """Store the vectors of those rows whose lease is still held; returns how many."""
         table = self.model._meta.db_table
         with transaction.atomic():
+            EmbeddingModel.objects.filter(pk=model.pk, used_at=None).update(used_at=Now())
+            used = self.filter(pk__in=ids[:1]).values("model")
+            EmbeddingModel.objects.filter(pk__in=used, used_at=None).update(used_at=Now())
             copy_in_vectors("embedded", np.asarray(ids, dtype=np.int64), vectors)
             with connection.cursor() as cursor:
                 cursor.execute(

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from engine.models import Run, Step
-from engine.pipeline import Pipeline, Scope, Stage
+from engine.pipeline import Pipeline, Scope, Stage, StageError
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +32,6 @@ class Busy(Exception):
 
 class LeaseLost(Exception):
     """Another claim has taken this run over: nothing of this one may be published."""
-
-
-class CheckFailed(Exception):
-    """A stage found its input unfit; what is served stays as it is."""
 
 
 class Watcher(Protocol):
@@ -134,7 +130,8 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher) -> bool
         hand_back(run, step)
         raise
     except Exception as error:
-        logger.exception("event=stage_failed run=%s stage=%s", run.pk, stage.name)
+        unforeseen = not isinstance(error, StageError | DatabaseError)
+        logger.error("event=stage_failed run=%s stage=%s", run.pk, stage.name, exc_info=unforeseen)
         give_up(run, step, error)
         return False
     finally:
@@ -145,9 +142,10 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher) -> bool
 def renew(run: Run, step: Step, counts: Counter[str]) -> None:
     """A sign of life after each block, with what was done so far. Raises LeaseLost when the run has a new owner."""
     run.counts[step.name] = dict(counts)
+    run.attempts = 1
     mine = Run.objects.filter(pk=run.pk, fence=run.fence, state=Run.State.RUNNING)
     lease = Now() + timedelta(seconds=settings.TIMING.lease)
-    if not mine.update(lease_until=lease, counts=run.counts, attempts=1):
+    if not mine.update(lease_until=lease, counts=run.counts, attempts=run.attempts):
         raise LeaseLost(f"{run} was taken over")
     Step.objects.filter(pk=step.pk).update(
         total=step.total, counts=dict(counts), cpu_seconds=step.cpu_seconds, peak_memory=step.peak_memory
@@ -213,7 +211,7 @@ def hand_back(run: Run, step: Step) -> None:
 def reason_of(error: Exception) -> str:
     """One line a person can act on; a database's answer without its statement, which may hold data."""
     first = str(error).strip().split("\n")[0][:400]
-    if isinstance(error, CheckFailed):
+    if isinstance(error, StageError):
         return first
     return f"{type(error).__name__}: {first}" if first or isinstance(error, DatabaseError) else type(error).__name__
 

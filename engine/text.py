@@ -20,6 +20,11 @@ def squeeze(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
+def printable(text: str) -> str:
+    """Without control characters: what was scraped does not steer a terminal."""
+    return "".join(character for character in text if character.isprintable())
+
+
 def text_hash(text: str) -> str:
     """SHA-256 of the text, hex: what says that a vector is still of this text."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -43,6 +43,40 @@ def packaged_model_has_its_width(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
+def live_model_rules(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """A model named by the settings that is not the one whose vectors are served."""
+    from engine.models import EmbeddingModel
+
+    if not databases:
+        return []
+    try:
+        live = EmbeddingModel.objects.filter(state="live").exclude(used_at=None).first()
+    except DatabaseError:
+        return []
+    if live is None or (live.name, live.dimensions) == (settings.MODEL_NAME, settings.MODEL_DIMENSIONS):
+        return []
+    hint = f"The live model rules; set MODEL_NAME={live.name} and MODEL_DIMENSIONS={live.dimensions}."
+    return [Warning("MODEL_NAME or MODEL_DIMENSIONS differs from the live model.", hint=hint, id="ost.W002")]
+
+
+@register(Tags.database)
+def live_model_rules(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """A model named by the settings that is not the one whose vectors are served."""
+    from engine.models import EmbeddingModel
+
+    if not databases:
+        return []
+    try:
+        live = EmbeddingModel.objects.filter(state="live").exclude(used_at=None).first()
+    except DatabaseError:
+        return []
+    if live is None or (live.name, live.dimensions) == (settings.MODEL_NAME, settings.MODEL_DIMENSIONS):
+        return []
+    hint = f"The live model rules; set MODEL_NAME={live.name} and MODEL_DIMENSIONS={live.dimensions}."
+    return [Warning("MODEL_NAME or MODEL_DIMENSIONS differs from the live model.", hint=hint, id="ost.W002")]
+
+
+@register(Tags.database)
 def live_rows_rule(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Variables that seeded a row and differ from it now: the row rules."""
     from recommendations.models import Weights  # the apps are not loaded when checks are registered

@@ -5,6 +5,8 @@ never overrides what the process was given.
 """
 
 import math
+import re
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,15 +22,20 @@ def read_file(path: Path) -> None:
     if not path.is_file():
         return
     try:
-        environ.Env.read_env(str(path), encoding="utf-8-sig")
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
-        raise ImproperlyConfigured(f"{path.name} cannot be read: {error}") from error
+        raise ImproperlyConfigured(f"{path.name} cannot be read: {type(error).__name__}") from None
+    for number, line in enumerate(lines, 1):
+        # Refused here by its number: the library would show the line, and a secret with it.
+        if line.strip() and not re.match(r"\s*(#|(export\s+)?[A-Za-z_0-9]+=)", line):
+            raise ImproperlyConfigured(f"{path.name} line {number} is not NAME=value, without blanks around the =")
+    environ.Env.read_env(str(path), encoding="utf-8-sig")
 
 
 def text(name: str, default: str = "") -> str:
     """The value without surrounding blanks; an empty one counts as absent."""
     try:
-        value = str(env.str(name, default=default)).strip()
+        value = str(env.ENVIRON.get(name, default)).strip()  # not env.str: there "$" names another variable
     except (OSError, UnicodeError) as error:
         raise ImproperlyConfigured(
             f"{name}_FILE names a file that cannot be read: {error.__class__.__name__}"

@@ -53,6 +53,10 @@ def databases() -> dict[str, dict[str, object]]:
     if not config.get("NAME"):
         raise ImproperlyConfigured(problem)
     options = config.setdefault("OPTIONS", {})
+    for name in ("host", "port"):  # of a socket's folder; `dbshell` looks for them here
+        config[name.upper()] = options.pop(name, config[name.upper()])
+    for name in ("host", "port"):  # of a socket's folder; `dbshell` looks for them here
+        config[name.upper()] = options.pop(name, config[name.upper()])
     options.setdefault("connect_timeout", 5)
     options.setdefault(
         "options",

@@ -2,11 +2,10 @@
 
 import os
 
+from django.core.wsgi import get_wsgi_application
+
 from ostsite import database
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
+application = get_wsgi_application()  # loads the settings, and with them .env
 database.ensure_running()
-
-from django.core.wsgi import get_wsgi_application  # noqa: E402  the database runs before the apps load
-
-application = get_wsgi_application()

@@ -31,7 +31,7 @@ from recommendations.models import (
 from recommendations.scoring import Catalogue, Floats, Person, Positions
 
 LIKED = 256  # so many of what a person liked are compared with each project
-PEOPLE_AT_ONCE = 256
+PEOPLE_AT_ONCE = 64
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from engine.bulk import copy_in, copy_in_vectors, copy_into
-from engine.models import EmbeddingModel
+from engine.models import EmbeddingModel, Run
 from engine.runs import LeaseLost
 from engine.vectors import Matrix, digest
 from recommendations import scoring
@@ -167,7 +167,8 @@ def write_hybrid(rows: Sequence[tuple[int, str]], vectors: Matrix, model: Embedd
 def prune(keep: int) -> int:
     """Delete drafts whose inputs are stale and all but the newest `keep` retired generations; returns how many."""
     retired = Generation.objects.filter(state=Generation.State.RETIRED).order_by("-pk").values_list("pk", flat=True)
-    stale = Q(state=Generation.State.DRAFT) & ~Q(inputs=wanted().inputs)
+    at_work = [run.claim_number for run in Run.objects.filter(state=Run.State.RUNNING, lease_until__gt=Now())]
+    stale = Q(state=Generation.State.DRAFT) & ~Q(inputs=wanted().inputs) & ~Q(fence__in=at_work)
     doomed = Generation.objects.filter(stale | Q(pk__in=list(retired[keep:])))
     count = doomed.count()
     doomed.delete()

@@ -94,8 +94,10 @@ def import_users(lines: Sequence[UserLine], taxonomy: Taxonomy) -> Counter[str]:
     rows = [user_row(line, taxonomy) for line in by_name.values()]
     with transaction.atomic():
         known = set(User.objects.filter(username__in=by_name).values_list("username", flat=True))
-        fresh = [User(username=name, password=make_password(None)) for name in by_name if name not in known]
-        User.objects.bulk_create(fresh, ignore_conflicts=True)
+        new = [name for name in by_name if name not in known]
+        User.objects.bulk_create(
+            [User(username=name, password=make_password(None)) for name in new], ignore_conflicts=True
+        )
         copy_in("user_lines", USER_COLUMNS, rows)
         with connection.cursor() as cursor:
             cursor.execute(MISSING_PROFILES)
@@ -104,12 +106,11 @@ def import_users(lines: Sequence[UserLine], taxonomy: Taxonomy) -> Counter[str]:
                 changed |= profiles.changed_by(cursor, profile_links(term, drop=True))
                 changed |= profiles.changed_by(cursor, profile_links(term, drop=False))
         profiles.touch(changed)
-    inserted = len(fresh)
-    updated = max(len(changed) - inserted, 0)
+        changed -= set(User.objects.filter(username__in=new).values_list("pk", flat=True))
     return Counter(
-        inserted=inserted,
-        updated=updated,
-        unchanged=len(by_name) - inserted - updated,
+        inserted=len(new),
+        updated=len(changed),
+        unchanged=len(by_name) - len(new) - len(changed),
         repeated=len(lines) - len(by_name),
         unknown_terms=sum(len(row[6]) for row in rows),
     )

@@ -94,5 +94,5 @@ class CandidatesLine(Line):
     """A person and whom to rank for them. relevant: positions in `candidates`, for evaluate."""
 
     username: Annotated[str, StringConstraints(pattern=USERNAME)]
-    candidates: Annotated[list[Term], Field(max_length=100_000)]
+    candidates: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100_000)]
     relevant: list[Annotated[int, Field(ge=0)]] | None = None

@@ -219,7 +219,8 @@ def best(catalogue: Catalogue, person: Person, formula: Formula, count: int, pop
         jaccard(catalogue.categories, person.categories),
         jaccard(catalogue.stacks, person.stacks),
     )
-    total = share[0] * meaning + share[1] * category + share[2] * tech + share[3] * popular
+    told = share[0] * meaning + share[1] * category + share[2] * tech
+    total = told + share[3] * popular
     # Popularity alone never qualifies a project.
     fit = catalogue.served & (meaning + category + tech > 0) & (total >= formula.min_similarity - DOUBT)
     fit[person.never] = False

@@ -42,7 +42,7 @@ def score(scope: Scope) -> Work:
     if live and live.inputs == fresh.inputs and not scope.force:
         return None
     loaded = load(fresh.model)
-    for count in generations.refresh_hybrid(loaded, fresh.model):
+    for count in generations.refresh_hybrid(load(fresh.model, centre=False), fresh.model):
         yield Counter(hybrid=count)
     draft = generations.open_draft(fresh, scope.fence)
     for count in generations.fill(draft, loaded, scope.fence):

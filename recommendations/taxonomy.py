@@ -224,7 +224,7 @@ def _languages(first: str, sizes: Mapping[str, int]) -> dict[str, float]:
     """The languages that count, in lower case, with their weights."""
     total = sum(sizes.values())
     if total:
-        weights = {name.lower(): SECOND_LANGUAGE for name, size in sizes.items() if size >= MIN_SHARE * total}
+        weights = {name.lower(): SECOND_LANGUAGE for name, size in sizes.items() if size / total >= MIN_SHARE}
     else:
         weights = {name.lower(): UNSIZED_LANGUAGE for name in sizes}
     return weights | ({first.lower(): LANGUAGE} if first else {})

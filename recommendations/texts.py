@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.text import clip, joined, squeeze
 
-VERSION = "1"  # raise it when a text changes: every project is then described anew
+VERSION = "1"  # raise it when the text of a project changes: every project is then described anew
 README = 1_000  # characters of a README that are read
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from engine.pipeline import StageError
+from engine.pipeline import StageError
 from engine.vectors import Matrix
 
 
@@ -14,5 +16,5 @@ class Embedder(Protocol):
         ...
 
 
-class EmbedderError(Exception):
+class EmbedderError(StageError):
     """The model cannot be loaded or used at all; the message says what to do."""

@@ -48,16 +48,16 @@ def fill(
             lease, claimed = table.objects.claim(model, batch if left is None else min(batch, left))
             if not claimed:
                 break
-            counts = embed_claimed(table, lease, claimed, embedder(model))
+            counts = embed_claimed(table, model, lease, claimed)
             left = left if left is None else left - sum(counts.values())
             yield counts
 
 
-def embed_claimed(table: type[Embedding], lease: str, claimed: list[Claimed], model: Embedder) -> Counter[str]:
+def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: list[Claimed]) -> Counter[str]:
     """One batch. Only a text that was alone is blamed; an interrupt or a model that cannot load blames none."""
     ids = [row.id for row in claimed]
     try:
-        vectors = model.embed([row.text for row in claimed])
+        vectors = embedder(model).embed([row.text for row in claimed])
     except TEXT_FAULTS as error:
         reason = f"{type(error).__name__}: {error}"
         logger.warning("event=batch_failed table=%s texts=%d reason=%r", table.__name__, len(ids), reason[:200])
@@ -68,5 +68,5 @@ def embed_claimed(table: type[Embedding], lease: str, claimed: list[Claimed], mo
     except (EmbedderError, KeyboardInterrupt):
         table.objects.release(lease, ids)
         raise
-    kept = table.objects.keep(lease, ids, vectors)
+    kept = table.objects.keep(model, lease, ids, vectors)
     return Counter(embedded=kept, superseded=len(ids) - kept)

@@ -268,6 +268,14 @@ def test_recommend_shows_projects_and_reasons(ost):
     assert "octo1/tool" not in done.out.replace("Close in meaning to octo1/tool", "")
 
 
+def test_recommend_shows_words_from_outside_as_they_are(ost, world):
+    Project.objects.filter(pk=world[2].pk).update(description="[bold]loud[/bold] \x1b[31mred")
+    score()
+    shown = ost("recommend", "alice").out
+    assert "[bold]loud[/bold]" in shown
+    assert "\x1b" not in shown
+
+
 @pytest.mark.usefixtures("world")
 def test_recommend_as_json_has_every_figure(ost):
     score()

@@ -124,6 +124,14 @@ def test_a_curated_link_survives():
     assert (categories(project), stacks(project)) == (["Games"], ["Go"])
 
 
+def test_a_curated_link_stays_as_it_is_where_a_word_finds_it_too():
+    project = make_project(description="A game")
+    belongs(project, games(), source="curated", confidence=1)
+    enrich()
+    link = project.category_links.get()
+    assert (link.source, link.confidence) == ("curated", 1)
+
+
 def test_a_curated_removal_never_returns():
     project = make_project(description="A game in Go", language="Go")
     belongs(project, games(), make_stack("Go", languages=["Go"]), source="curated", applies=False)

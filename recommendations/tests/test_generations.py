@@ -196,6 +196,21 @@ def test_a_row_names_what_both_have(world):
     assert (row.stacks, row.categories) == (["Python"], ["Games"])
 
 
+def test_a_term_that_does_not_apply_counts_for_nothing(world):
+    python = world[0].stack_links.get().stack
+    knows(alice(), python)
+    world[0].stack_links.update(applies=False)
+    score()
+    assert {row.components["tech"] for row in best_of("alice")} == {0}
+
+
+def test_a_term_that_a_person_struck_out_is_not_theirs(world):
+    knows(alice(), world[0].stack_links.get().stack)
+    alice().profile.stack_links.update(applies=False)
+    score()
+    assert {row.components["tech"] for row in best_of("alice")} == {0}
+
+
 @pytest.mark.usefixtures("world")
 def test_ranks_go_from_1_without_a_gap_and_scores_never_rise():
     score()

@@ -24,7 +24,7 @@ def test_a_percent_is_less_than_one_step_from_its_part(parts):
 
 
 def test_the_largest_remainder_is_rounded_up():
-    assert percents([0.3334, 0.3333, 0.3333], digits=0) == [34, 33, 33]
+    assert percents([0.3333, 0.3334, 0.3333], digits=0) == [33, 34, 33]
 
 
 def test_equal_remainders_are_rounded_up_from_the_left():

@@ -1,6 +1,8 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
+from rich.markup import escape
+from rich.markup import escape
 from rich.table import Table
 
 from engine.commands import Command as BaseCommand
@@ -61,8 +63,8 @@ def table(runs: list[Run]) -> Table:
         for step in map(step_facts, run.steps.all()):
             counts = " ".join(f"{key}={value}" for key, value in step["counts"].items())
             figures = [str(step["seconds"] or ""), str(step["cpu_seconds"]), str(step["peak_memory_mb"])]
-            made.add_row(*head, f"{step['name']} {step['state']}", counts, *figures, step["error"])
+            made.add_row(*head, f"{step['name']} {step['state']}", counts, *figures, escape(step["error"]))
             head = ["", "", ""]
         if head[0]:
-            made.add_row(*head, "", "", "", "", "", run.error)
+            made.add_row(*head, "", "", "", "", "", escape(escape(run.error)))
     return made

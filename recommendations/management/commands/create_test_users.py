@@ -2,9 +2,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 
 from engine.commands import Command as BaseCommand
+from recommendations.management.commands.import_interactions import Command as ImportInteractions
+from recommendations.management.commands.import_users import Command as ImportUsers
 
 SAMPLE: Path = settings.BASE_DIR / "sample"
 
@@ -12,9 +13,14 @@ SAMPLE: Path = settings.BASE_DIR / "sample"
 class Command(BaseCommand):
     help = "Create the ten fictional users of sample/, with what they starred, liked, saved and dismissed."
 
-    def handle(self, **options: Any) -> int:
-        codes = [
-            call_command("import_users", str(SAMPLE / "users.jsonl"), stdout=self.stdout),
-            call_command("import_interactions", str(SAMPLE / "interactions.jsonl"), stdout=self.stdout),
-        ]
-        return max(int(code or 0) for code in codes)
+    def handle(self, **options: Any) -> None:
+        users = ImportUsers().read(str(SAMPLE / "users.jsonl"))
+        interactions = ImportInteractions().read(str(SAMPLE / "interactions.jsonl"))
+        self.summary(
+            state="done",
+            users=users["lines"],
+            users_new=users["inserted"],
+            interactions=interactions["lines"],
+            interactions_new=interactions["inserted"],
+            skipped=interactions["skipped"],
+        )

@@ -14,9 +14,9 @@ class Command(ImportCommand[InteractionLine]):
     def write(self, records: Sequence[InteractionLine]) -> Counter[str]:
         return importing.import_interactions(records, self.skipped)
 
-    def handle(self, *, file: str, **options: object) -> int:
+    def read(self, file: str) -> Counter[str]:
         self.skipped = importing.Skipped()
-        return super().handle(file=file, **options)
+        return super().read(file)
 
     def remarks(self) -> list[str]:
         if not self.skipped.count:

@@ -13,6 +13,8 @@ from engine.commands import Command as BaseCommand
 from engine.lines import BadLine, GoodLine, LineFile
 from engine.models import EmbeddingModel
 from engine.output import written
+from engine.text import printable
+from engine.text import printable
 from recommendations import scoring
 from recommendations.catalogue import Loaded, block_of_people, load
 from recommendations.models import Profile, Weights
@@ -54,7 +56,7 @@ def good_blocks(file: str, lines: LineFile, counts: Counter[str]) -> Iterator[li
     for line in lines.records(CandidatesLine):
         if isinstance(line, BadLine):
             counts["rejected"] += 1
-            sys.stderr.write(f"{file}:{line.number}: {line.reason}\n")
+            sys.stderr.write(printable(f"{file}:{line.number}: {line.reason}") + "\n")
         elif isinstance(line, GoodLine):
             block.append(line.record)
         if len(block) == LINES_AT_ONCE:

@@ -1,6 +1,5 @@
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
 from rich.markup import escape
@@ -8,6 +7,7 @@ from rich.table import Table
 
 from engine.commands import Command as BaseCommand
 from engine.commands import Refused, whole
+from engine.text import clip, printable, squeeze
 from recommendations import answers, reasons
 from recommendations.models import Generation, Recommendation
 from recommendations.scoring import COMPONENTS
@@ -18,12 +18,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
-        parser.add_argument(
-            "--top", type=whole(1, 50), default=settings.RECOMMENDATION_TOP_N, metavar="N", help="how many"
-        )
+        parser.add_argument("--top", type=whole(1, 50), metavar="N", help="how many (what the weights say)")
         parser.add_argument("--json", action="store_true", help="print them as JSON, with every figure")
 
-    def handle(self, *, username: str, top: int, json: bool, **_: Any) -> int:
+    def handle(self, *, username: str, top: int | None, json: bool, **_: Any) -> int:
         user = User.objects.filter(username=username).first()
         if user is None:
             raise Refused(f"recommend: there is no user {username[:60]!a}")
@@ -55,8 +53,8 @@ def facts(username: str, generation: Generation, rows: list[Recommendation]) -> 
 
 
 def table(rows: list[Recommendation]) -> Table:
-    """A row a project, the reasons under its name. The parts are percents that add up to the score."""
-    made = Table(box=None, pad_edge=False, row_styles=["", ""], padding=(0, 2, 1, 0))
+    """A row a project: what it is, then why. The parts are percents that add up to the score."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0), caption_justify="left")
     made.add_column("", justify="right")
     made.add_column("project, and why", ratio=1)
     for name in ("score", *COMPONENTS):
@@ -64,7 +62,17 @@ def table(rows: list[Recommendation]) -> Table:
     for row in rows:
         parts = reasons.percents([row.parts[name] for name in COMPONENTS]) if row.parts else []
         figures = [f"{part:.1f}" for part in parts] or [""] * len(COMPONENTS)
-        score = f"{sum(parts):.1f}" if parts else "new"
-        why = f"[bold]{escape(row.project.full_name)}[/bold]\n{escape(' '.join(answers.sentences(row)))}"
-        made.add_row(str(row.rank), why, score, *figures)
+        made.add_row(str(row.rank), what_and_why(row), f"{sum(parts):.1f}" if parts else "new", *figures)
+    made.caption = "score = semantic + category + tech + popularity, in percent"
     return made
+
+
+def what_and_why(row: Recommendation) -> str:
+    """The project's name, its own words, and the reasons: all of it escaped, for it comes from outside."""
+    description = printable(clip(squeeze(row.project.description), 160))
+    lines = [
+        f"[bold]{escape(row.project.full_name)}[/bold]",
+        escape(description),
+        escape(" ".join(answers.sentences(row))),
+    ]
+    return "\n".join(filter(None, lines))
