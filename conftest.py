@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import django
-import django
 import pytest
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
@@ -21,8 +20,6 @@ if "DATABASE_URL" not in os.environ:
     database.ensure_running("test")
     os.environ["DATABASE_URL"] = database.url("test")
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 40)
-# Not named in pyproject.toml: pytest-django would load the settings before the lines above.
-django.setup()
 # Not named in pyproject.toml: pytest-django would load the settings before the lines above.
 django.setup()
 

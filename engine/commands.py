@@ -20,7 +20,6 @@ from engine.embeddings.base import EmbedderError
 from engine.lines import FileRefused
 from engine.runs import Busy, LeaseLost
 from engine.text import printable
-from engine.text import printable
 
 DONE, INCOMPLETE, WRONG_USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
 
@@ -35,8 +34,6 @@ class Refused(Exception):
 
 class Command(BaseCommand):
     """`handle` returns its exit code (None is 0); what it cannot do it raises as Refused."""
-
-    checks_database = False  # a command that works on rows also says where they differ from the settings
 
     checks_database = False  # a command that works on rows also says where they differ from the settings
 

@@ -11,7 +11,6 @@ from django.core.management.base import CommandParser
 from engine.commands import DONE, INCOMPLETE, Command, Refused
 from engine.lines import BadLine, LineFile, Record
 from engine.text import printable
-from engine.text import printable
 
 LINES_AT_ONCE = 5000
 FAULTS_SHOWN = 10

@@ -178,7 +178,6 @@ class Claimed(NamedTuple):
 class EmbeddingQuerySet(models.QuerySet[Any]):
     COMPANY = 4  # a text whose claim died comes back in a batch a fourth of the size: 256, 64, 16, 4, 1
     DEATHS = 5  # so many claims died with it, the last of them with it alone: it waits for a person
-    DEATHS = 5  # so many claims died with it, the last of them with it alone: it waits for a person
 
     def waiting(self, model: EmbeddingModel) -> EmbeddingQuerySet:
         """Texts without a vector of their present words, quarantined ones left out."""
@@ -245,11 +244,10 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
             )
             return lease, [Claimed(*row) for row in cursor.fetchall()]
 
-    def keep(self, model: EmbeddingModel, lease: str, ids: list[int], vectors: Matrix) -> int:
+    def keep(self, lease: str, ids: list[int], vectors: Matrix) -> int:
         """Store the vectors of those rows whose lease is still held; returns how many."""
         table = self.model._meta.db_table
         with transaction.atomic():
-            EmbeddingModel.objects.filter(pk=model.pk, used_at=None).update(used_at=Now())
             used = self.filter(pk__in=ids[:1]).values("model")
             EmbeddingModel.objects.filter(pk__in=used, used_at=None).update(used_at=Now())
             copy_in_vectors("embedded", np.asarray(ids, dtype=np.int64), vectors)

@@ -17,10 +17,6 @@ class StageError(Exception):
     """A stage cannot go on and knows why: its input is unfit, its model cannot be loaded. What is served stays."""
 
 
-class StageError(Exception):
-    """A stage cannot go on and knows why: its input is unfit, its model cannot be loaded. What is served stays."""
-
-
 class UnknownStage(ValueError):
     """A stage was named that the pipeline does not have; the message lists those it has."""
 

@@ -29,36 +29,6 @@ def hosts_are_named(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-@register(Tags.compatibility)
-def packaged_model_has_its_width(**kwargs: Any) -> list[CheckMessage]:
-    known = {
-        "sentence-transformers/all-MiniLM-L6-v2": 384,
-        "sentence-transformers/all-roberta-large-v1": 1024,
-    }
-    width = known.get(settings.MODEL_NAME)
-    if width not in (None, settings.MODEL_DIMENSIONS):
-        hint = f"Set MODEL_DIMENSIONS={width}."
-        return [Error(f"MODEL_DIMENSIONS is {settings.MODEL_DIMENSIONS}.", hint=hint, id="ost.E002")]
-    return []
-
-
-@register(Tags.database)
-def live_model_rules(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """A model named by the settings that is not the one whose vectors are served."""
-    from engine.models import EmbeddingModel
-
-    if not databases:
-        return []
-    try:
-        live = EmbeddingModel.objects.filter(state="live").exclude(used_at=None).first()
-    except DatabaseError:
-        return []
-    if live is None or (live.name, live.dimensions) == (settings.MODEL_NAME, settings.MODEL_DIMENSIONS):
-        return []
-    hint = f"The live model rules; set MODEL_NAME={live.name} and MODEL_DIMENSIONS={live.dimensions}."
-    return [Warning("MODEL_NAME or MODEL_DIMENSIONS differs from the live model.", hint=hint, id="ost.W002")]
-
-
 @register(Tags.database)
 def live_model_rules(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """A model named by the settings that is not the one whose vectors are served."""

@@ -6,7 +6,6 @@ never overrides what the process was given.
 
 import math
 import re
-import re
 from collections.abc import Sequence
 from pathlib import Path
 

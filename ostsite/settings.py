@@ -55,8 +55,6 @@ def databases() -> dict[str, dict[str, object]]:
     options = config.setdefault("OPTIONS", {})
     for name in ("host", "port"):  # of a socket's folder; `dbshell` looks for them here
         config[name.upper()] = options.pop(name, config[name.upper()])
-    for name in ("host", "port"):  # of a socket's folder; `dbshell` looks for them here
-        config[name.upper()] = options.pop(name, config[name.upper()])
     options.setdefault("connect_timeout", 5)
     options.setdefault(
         "options",
@@ -101,6 +99,11 @@ EMBEDDING_PROVIDERS = {"local": "engine.embeddings.local.LocalEmbedder"}
 EMBEDDING_PROVIDER = environment.choice("EMBEDDING_PROVIDER", "local", tuple(EMBEDDING_PROVIDERS))
 MODEL_NAME = environment.text("MODEL_NAME", "sentence-transformers/all-MiniLM-L6-v2")
 MODEL_DIMENSIONS = environment.whole("MODEL_DIMENSIONS", 384, 1, 2000)  # an index takes no more than 2,000
+KNOWN_WIDTHS = {"sentence-transformers/all-MiniLM-L6-v2": 384, "sentence-transformers/all-roberta-large-v1": 1024}
+if KNOWN_WIDTHS.get(MODEL_NAME, MODEL_DIMENSIONS) != MODEL_DIMENSIONS:
+    raise ImproperlyConfigured(
+        f"MODEL_DIMENSIONS is {MODEL_DIMENSIONS}; allowed: {KNOWN_WIDTHS[MODEL_NAME]}, the width of {MODEL_NAME}"
+    )
 EMBEDDING_DEVICE = environment.choice("EMBEDDING_DEVICE", "auto", ("auto", "cpu", "cuda"))
 BATCH_SIZE = environment.whole("BATCH_SIZE", 256, 1, 4096)
 

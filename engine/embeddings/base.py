@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from engine.pipeline import StageError
-from engine.pipeline import StageError
 from engine.vectors import Matrix
 
 

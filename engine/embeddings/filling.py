@@ -68,5 +68,5 @@ def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, cla
     except (EmbedderError, KeyboardInterrupt):
         table.objects.release(lease, ids)
         raise
-    kept = table.objects.keep(model, lease, ids, vectors)
+    kept = table.objects.keep(lease, ids, vectors)
     return Counter(embedded=kept, superseded=len(ids) - kept)

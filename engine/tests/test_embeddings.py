@@ -91,6 +91,12 @@ def live() -> EmbeddingModel:
     return EmbeddingModel.objects.live()
 
 
+def served() -> EmbeddingModel:
+    """The live model, once it has made a vector."""
+    EmbeddingModel.objects.filter(pk=live().pk).update(used_at=timezone.now())
+    return live()
+
+
 def fill(batch: int = 256, limit: int | None = None) -> Counter[str]:
     return sum(filling.fill([CategoryEmbedding], live(), batch, limit), Counter())
 
@@ -174,10 +180,23 @@ def test_the_first_model_wanted_is_live():
 
 
 def test_another_model_wanted_later_is_filling(settings):
-    first = EmbeddingModel.objects.wanted()
+    first = served()
     settings.MODEL_NAME = "another"
     assert EmbeddingModel.objects.wanted().state == EmbeddingModel.State.FILLING
-    assert live() == first
+    assert (live(), live().name) == (first, first.name)
+
+
+def test_a_live_model_that_never_made_a_vector_follows_the_settings(settings):
+    first = live()
+    settings.MODEL_NAME, settings.MODEL_DIMENSIONS = "another", 5
+    assert (live(), live().name, live().dimensions) == (first, "another", 5)
+
+
+def test_a_live_model_that_made_a_vector_stays_whatever_the_settings_say(settings):
+    many(1)
+    fill()
+    settings.MODEL_NAME = "another"
+    assert live().name != "another"
 
 
 def test_the_same_model_wanted_again_is_the_same_row():
@@ -191,7 +210,7 @@ def test_two_models_are_never_live_at_once():
 
 
 def test_a_filling_model_gets_rows_of_its_own(settings):
-    first = EmbeddingModel.objects.wanted()
+    first = served()
     settings.MODEL_NAME = "another"
     second = EmbeddingModel.objects.wanted()
     assert rows.want({subject(): "sites"}) == 2
@@ -199,7 +218,7 @@ def test_a_filling_model_gets_rows_of_its_own(settings):
 
 
 def test_embedding_with_one_model_leaves_the_rows_of_the_other_waiting(settings):
-    live()
+    served()
     settings.MODEL_NAME = "another"
     second = EmbeddingModel.objects.wanted()
     rows.want({subject(): "sites"})
@@ -283,7 +302,7 @@ def test_a_kept_vector_is_of_the_text_it_was_made_from():
     web = subject()
     rows.want({web: "sites"})
     lease, ids = claim()
-    assert rows.keep(lease, ids, vectors(1)) == 1
+    assert rows.keep(live(), lease, ids, vectors(1)) == 1
     row = rows.get()
     assert (row.vector, row.vector_hash) == ([1, 1, 1, 1], text_hash("sites"))
     assert (row.lease, row.lease_until, row.attempts) == ("", None, 0)
@@ -300,7 +319,7 @@ def test_a_text_that_changes_while_it_is_embedded_keeps_nothing_of_the_old_words
     rows.want({web: "sites"})
     lease, ids = claim()
     rows.want({web: "servers"})
-    assert rows.keep(lease, ids, vectors(1)) == 0
+    assert rows.keep(live(), lease, ids, vectors(1)) == 0
     assert (rows.get().vector, rows.waiting(live()).count()) == (None, 1)
 
 
@@ -317,7 +336,7 @@ def test_the_others_of_a_batch_are_kept_when_one_text_changed():
     rows.want({web: "sites", data: "tables"})
     lease, ids = claim()
     rows.want({web: "servers"})
-    assert rows.keep(lease, ids, vectors(2)) == 1
+    assert rows.keep(live(), lease, ids, vectors(2)) == 1
     assert rows.waiting(live()).get().subject_id == web
 
 
@@ -326,7 +345,11 @@ def test_a_late_owner_keeps_nothing_after_its_texts_were_claimed_again():
     lease, ids = claim()
     rows.update(lease_until=LONG_AGO)
     claim()
-    assert [rows.keep(lease, ids, vectors(1)), rows.refuse(lease, ids, "late"), rows.release(lease, ids)] == [0, 0, 0]
+    assert [rows.keep(live(), lease, ids, vectors(1)), rows.refuse(lease, ids, "late"), rows.release(lease, ids)] == [
+        0,
+        0,
+        0,
+    ]
 
 
 def test_a_row_that_went_while_it_was_embedded_is_no_fault():
@@ -334,7 +357,7 @@ def test_a_row_that_went_while_it_was_embedded_is_no_fault():
     rows.want({web: "sites"})
     lease, ids = claim()
     rows.want({web: ""})
-    assert rows.keep(lease, ids, vectors(1)) == 0
+    assert rows.keep(live(), lease, ids, vectors(1)) == 0
 
 
 # Filling

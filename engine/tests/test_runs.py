@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from engine import runs
 from engine.models import Run, Step
-from engine.pipeline import Pipeline, Publish, Scope, Stage, Work
+from engine.pipeline import Pipeline, Publish, Scope, Stage, StageError, Work
 from recommendations.models import Category
 
 pytestmark = pytest.mark.django_db
@@ -420,8 +420,8 @@ def test_what_was_counted_before_a_fault_is_kept():
     assert run.counts == {"buy": {"bought": 3}, "cook": {"cooked": 2}}
 
 
-def test_an_input_found_unfit_is_reported_in_the_words_of_the_check():
-    run = runs.run(pipeline(failing("cook", error=runs.CheckFailed("only 3 of 40 eggs came"))), Scope())
+def test_what_a_stage_finds_unfit_is_reported_in_its_own_words():
+    run = runs.run(pipeline(failing("cook", error=StageError("only 3 of 40 eggs came"))), Scope())
     assert run.error == "cook: only 3 of 40 eggs came"
 
 
@@ -458,6 +458,13 @@ def test_progress_resets_the_attempts():
     seen: list[int] = []
     runs.run(pipeline(acting("cook", lambda: None, lambda: seen.append(the_run().attempts))), Scope())
     assert seen == [1]
+
+
+@pytest.mark.parametrize("stages", [[failing("cook", {"cooked": 1})], [stage("buy", {"bought": 1}), failing("cook")]])
+def test_a_fault_after_progress_counts_from_one(stages):
+    Run.objects.create(pipeline="meal", attempts=4)
+    run = runs.run(pipeline(*stages), Scope())
+    assert (run.state, run.attempts) == (Run.State.WAITING, 1)
 
 
 def test_the_second_attempt_closes_the_run_that_the_first_left():

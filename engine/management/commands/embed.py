@@ -13,7 +13,6 @@ from engine.models import EmbeddingModel
 class Command(BaseCommand):
     help = "Make the vectors of all texts that wait for one."
     checks_database = True
-    checks_database = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         subjects = sorted(table.subject_name for table in filling.tables())

@@ -14,7 +14,6 @@ from engine.pipeline import Pipeline, Scope, UnknownStage
 class Command(BaseCommand):
     help = "Run a pipeline, or some of its stages. What is up to date already is left alone."
     checks_database = True
-    checks_database = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("pipeline", choices=sorted(settings.PIPELINES), help="which pipeline")

@@ -2,7 +2,6 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from rich.markup import escape
-from rich.markup import escape
 from rich.table import Table
 
 from engine.commands import Command as BaseCommand

@@ -14,7 +14,6 @@ from engine.lines import BadLine, GoodLine, LineFile
 from engine.models import EmbeddingModel
 from engine.output import written
 from engine.text import printable
-from engine.text import printable
 from recommendations import scoring
 from recommendations.catalogue import Loaded, block_of_people, load
 from recommendations.models import Profile, Weights
