@@ -11,22 +11,29 @@ def main() -> int:
     refused: tuple[type[Exception], ...] = ()
     try:
         from django.core.exceptions import ImproperlyConfigured
+        from django.db import OperationalError
 
         from ostsite import database
 
-        refused = (ImproperlyConfigured, database.DatabaseUnavailable)
+        refused = (ImproperlyConfigured, OperationalError, database.DatabaseUnavailable)
         from django.conf import settings
-        from django.core.management import execute_from_command_line
+        from django.core.management import execute_from_command_line, get_commands
 
         if settings.SECRET_KEY:  # reading any setting loads them all
             database.ensure_running()
+        named = sys.argv[1] if len(sys.argv) > 1 else "help"
+        if not named.startswith("-") and named not in {*get_commands(), "help"}:
+            raise ImproperlyConfigured(f"there is no command {named[:40]!a}; all of them: ./ost manage help")
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
     except refused as error:
-        sys.stderr.write(f"ost: {error}\n")
+        sys.stderr.write("ost: " + " ".join(str(error).split()) + "\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("ost: interrupted\n")
         return 130
+    except BrokenPipeError:  # the reader has seen enough, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

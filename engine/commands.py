@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, NoReturn, cast
 
-from django.core.management.base import BaseCommand, CommandParser, SystemCheckError
+from django.core.management.base import BaseCommand, CommandParser, OutputWrapper, SystemCheckError
 from django.db import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError, connections
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from rich.console import Console
@@ -30,6 +30,13 @@ class Refused(Exception):
     def __init__(self, message: str, code: int = WRONG_USAGE) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TableConsole(Console):
+    """rich's, but a reader that has seen enough is no fault."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 class Command(BaseCommand):
@@ -79,9 +86,14 @@ class Command(BaseCommand):
         except BrokenPipeError:  # the reader has seen enough, as in `… | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return DONE
+        except OSError as fault:  # a full disk, a file that went away
+            return self.say(f"{fault.filename or 'the output'}: {fault.strerror or fault}", INCOMPLETE)
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """As Django's, but the result is an exit code and is not printed."""
+        for stream in ("stdout", "stderr"):
+            if options.get(stream):
+                setattr(self, stream, OutputWrapper(options[stream]))
         if options["no_color"]:
             self.stdout.style_func = self.stderr.style_func = None
         if self.requires_system_checks and not options["skip_checks"]:
@@ -98,7 +110,7 @@ class Command(BaseCommand):
 
     def console(self) -> Console:
         """For tables: as wide as the terminal, and wide enough where there is none."""
-        return Console(file=self.out, highlight=False, width=None if self.out.isatty() else 120)
+        return TableConsole(file=self.out, highlight=False, width=None if self.out.isatty() else 120)
 
     def say(self, message: str, code: int) -> int:
         sys.stderr.write(f"ost: {printable(message)}\n")
@@ -107,7 +119,7 @@ class Command(BaseCommand):
     def database_fault(self, fault: Exception) -> int:
         if isinstance(fault.__cause__, UndefinedTable | UndefinedColumn):
             return self.say("the database lacks a table; run: ./ost manage migrate", WRONG_USAGE)
-        if isinstance(fault, OperationalError) and connections[DEFAULT_DB_ALIAS].connection is None:
+        if connections[DEFAULT_DB_ALIAS].connection is None:
             return self.say(f"the database does not answer (DATABASE_URL): {first_line(fault)}", WRONG_USAGE)
         if isinstance(fault, OperationalError):
             return self.say(f"the database failed: {first_line(fault)}", INCOMPLETE)

@@ -50,7 +50,10 @@ class LineFile:
     def __init__(self, name: str) -> None:
         self.name = name
         self._raw: io.BufferedReader = standard_input() if name == "-" else self._open(Path(name))
-        head = self._raw.peek(2)[:2]
+        try:
+            head = self._raw.peek(2)[:2]
+        except OSError as error:
+            raise FileRefused(f"{name} cannot be read: {error.strerror}") from error
         if not head:
             raise FileRefused(f"{name} is empty")
         packed = head[:2] == b"\x1f\x8b"

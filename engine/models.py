@@ -117,7 +117,8 @@ class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
         if found is None:
             return self.wanted()
         wanted = self.named_by_settings()
-        if found.used_at is None and any(getattr(found, name) != value for name, value in wanted.items()):
+        differs = any(getattr(found, name) != value for name, value in wanted.items())
+        if differs and found.used_at is None and not self.filter(**wanted).exists():
             self.filter(pk=found.pk, used_at=None).update(**wanted)  # it never made a vector: a mistake, perhaps
             found.refresh_from_db()
         return found
@@ -214,18 +215,28 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
                 )
                 return int(changed + cursor.rowcount)
 
+    def due(self, model: EmbeddingModel) -> EmbeddingQuerySet:
+        """Waiting texts that nobody holds."""
+        return self.waiting(model).filter(
+            Q(lease_until=None) | Q(lease_until__lt=Now()), Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now())
+        )
+
+    def bury(self, model: EmbeddingModel, count: int) -> int:
+        """Quarantine texts whose claims keep dying, the last with the text alone in it; returns how many.
+
+        count: the size of a full batch, as for `claim`.
+        """
+        alone = self.DEATHS
+        while count // self.COMPANY ** (alone - 1) > 1:
+            alone += 1
+        error = f"at least {alone} claims of it ended without an answer"
+        return self.due(model).filter(attempts__gte=alone).update(quarantined_at=Now(), error=error, lease="")
+
     def claim(self, model: EmbeddingModel, count: int) -> tuple[str, list[Claimed]]:
         """Lease up to `count` waiting texts, those fewest times tried first, newest first; (lease, texts)."""
         table, lease = self.model._meta.db_table, uuid.uuid4().hex
-        due = self.waiting(model).filter(
-            Q(lease_until=None) | Q(lease_until__lt=Now()),
-            Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now()),
-        )
-        tried = due.aggregate(least=models.Min("attempts"))["least"]
+        tried = self.due(model).aggregate(least=models.Min("attempts"))["least"]
         if tried is None:
-            return lease, []
-        if tried >= self.DEATHS:
-            due.update(quarantined_at=Now(), error=f"{tried} claims of it ended without an answer", lease="")
             return lease, []
         company = max(1, count // self.COMPANY**tried)
         with transaction.atomic(), connection.cursor() as cursor:

@@ -19,6 +19,11 @@ def written(name: str | None, stdout: IO[str]) -> Iterator[IO[str]]:
     path = Path(str(name))
     if path.is_dir():
         raise Refused(f"-o: {name} is a directory; allowed: a file, or - for standard output")
+    path = path.resolve()  # a link stays one
+    if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+        return
     try:
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:

@@ -174,7 +174,7 @@ def finish(run: Run, step: Step, counts: Counter[str], publish: object) -> None:
 
 def close(run: Run) -> None:
     """Done; partly, when some stage left something behind as `failed`."""
-    failed = sum(counts.get("failed", 0) for counts in run.counts.values())
+    failed = sum(counts.get("failed", 0) for counts in run.steps.values_list("counts", flat=True))
     Run.objects.filter(pk=run.pk, fence=run.fence, state=Run.State.RUNNING).update(
         state=Run.State.PARTLY if failed else Run.State.DONE,
         error=f"{failed} left behind, each with its reason on its row" if failed else "",
@@ -190,13 +190,15 @@ def give_up(run: Run, step: Step, error: Exception) -> None:
     quarantined = run.attempts >= settings.TIMING.attempts
     wait = timedelta(seconds=settings.TIMING.wait_after(run.attempts))
     with transaction.atomic():
-        Run.objects.filter(pk=run.pk, fence=run.fence, state=Run.State.RUNNING).update(
+        mine = Run.objects.filter(pk=run.pk, fence=run.fence, state=Run.State.RUNNING).update(
             state=Run.State.QUARANTINED if quarantined else Run.State.WAITING,
             next_attempt_at=None if quarantined else Now() + wait,
             error=f"{step.name}: {reason}",
             owner="",
             lease_until=None,
         )
+        if not mine:
+            raise LeaseLost(f"{run} was taken over") from error
         Step.objects.filter(pk=step.pk).update(state=Step.State.FAILED, error=reason, finished_at=Now())
 
 

@@ -1,7 +1,7 @@
 """The tables as arrays: the catalogue, people, and the digest of all that recommendations are made from."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -64,6 +64,12 @@ class Loaded:
     categories: Terms
     stacks: Terms
 
+    def centred(self) -> "Loaded":
+        """The same with what all texts share taken away: how projects and people are compared."""
+        plain = self.catalogue.vectors
+        centre = scoring.centre_of(plain)
+        return replace(self, catalogue=replace(self.catalogue, vectors=scoring.centred(plain, centre), centre=centre))
+
     @property
     def owners(self) -> tuple[str, ...]:
         return tuple(name.split("/", 1)[0].lower() for name in self.names)
@@ -74,8 +80,8 @@ class Loaded:
         return digest(self.categories.ids, self.stacks.ids)
 
 
-def load(model: EmbeddingModel, centre: bool = True) -> Loaded:
-    """Every project, in the order of its id, with the vectors of that model. centre: take away what all share."""
+def load(model: EmbeddingModel) -> Loaded:
+    """Every project, in the order of its id, with the vectors of that model as they are."""
     rows = list(
         Project.objects.order_by("pk").values_list(
             "pk", "full_name", "stars", "is_archived", "is_disabled", "created_at"
@@ -83,13 +89,11 @@ def load(model: EmbeddingModel, centre: bool = True) -> Loaded:
     )
     ids = np.array([row[0] for row in rows], dtype=np.int64)
     categories, stacks = Terms.of(Category.objects.all()), Terms.of(TechStack.objects.all())
-    vectors = vectors_of("recommendations_projectembedding", model, ids)
-    middle = scoring.centre_of(vectors) if centre else np.zeros(model.dimensions, dtype=np.float32)
     return Loaded(
         catalogue=Catalogue(
             ids=ids,
-            vectors=scoring.centred(vectors, middle),
-            centre=middle,
+            vectors=vectors_of("recommendations_projectembedding", model, ids),
+            centre=np.zeros(model.dimensions, dtype=np.float32),
             categories=linked(ProjectCategory.objects.all(), "project_id", "category_id", ids, categories),
             stacks=linked(ProjectTechStack.objects.all(), "project_id", "stack_id", ids, stacks),
             stars=np.array([np.nan if row[2] is None else row[2] for row in rows], dtype=np.float64),
@@ -196,11 +200,13 @@ def liked_positions(catalogue: Catalogue, latest: Mapping[int, float]) -> Positi
 
 def owned_by(loaded: Loaded, users: Positions) -> dict[int, Positions]:
     """By user: the positions of the projects whose owner has their name."""
-    names = {name.lower(): pk for pk, name in User.objects.filter(pk__in=users.tolist()).values_list("pk", "username")}
+    names: dict[str, list[int]] = {}
+    for pk, name in User.objects.filter(pk__in=users.tolist()).values_list("pk", "username"):
+        names.setdefault(name.lower(), []).append(pk)
     owned: dict[int, list[int]] = {}
     for position, owner in enumerate(loaded.owners):
-        if owner in names:
-            owned.setdefault(names[owner], []).append(position)
+        for pk in names.get(owner, ()):
+            owned.setdefault(pk, []).append(position)
     return {pk: np.array(positions, dtype=np.int64) for pk, positions in owned.items()}
 
 

@@ -54,8 +54,10 @@ def enrich_block(block: list[dict[str, Any]], taxonomy: Taxonomy, mark: str) -> 
     ProjectEmbedding.objects.want({row["pk"]: describe(row) for row in block})
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE recommendations_project SET enriched_facts = facts_hash, enriched_taxonomy = %s WHERE id = ANY(%s)",
-            [mark, list(placements)],
+            # Whom a word placed is compared with the vectors anew, should the word go.
+            "UPDATE recommendations_project SET enriched_facts = facts_hash, enriched_taxonomy = %s,"
+            " placed_by = CASE WHEN id = ANY(%s) THEN '' ELSE placed_by END WHERE id = ANY(%s)",
+            [mark, [pk for pk, placed in placements.items() if placed.categories], list(placements)],
         )
 
 

@@ -115,9 +115,14 @@ def by_tfidf(texts: Sequence[str]) -> Ranker:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     made = TfidfVectorizer(sublinear_tf=True, min_df=2, stop_words="english", token_pattern=WORD)
-    rows = made.fit_transform(texts)
+    try:
+        rows = made.fit_transform(texts)
+    except ValueError:  # no word is in two of the texts
+        return at_random()
 
     def rank(case: Case) -> Floats:
+        if not len(case.train):
+            return np.zeros(len(case.at))
         centre = np.asarray(rows[case.train].mean(axis=0)).ravel()
         return np.asarray(rows[case.at] @ centre).ravel()
 

@@ -85,7 +85,7 @@ def rows_of(draft: Generation, loaded: Loaded, person: Person, popular: Any) -> 
         if len(found.positions):
             return scored_rows(draft, loaded, person, found)
     cold = scoring.cold_start(loaded.catalogue, loaded.created, KEPT + len(person.never))
-    shown = [int(at) for at in cold if at not in set(person.never.tolist())][:KEPT]
+    shown = cold[~np.isin(cold, person.never)][:KEPT]
     return [
         (draft.pk, person.id, int(loaded.catalogue.ids[at]), rank, rank, "", *[None] * 4, [], [], None, True)
         for rank, at in enumerate(shown, 1)
@@ -135,7 +135,10 @@ def publication(draft: Generation, fence: int) -> Callable[[], None]:
 
 
 def refresh_hybrid(loaded: Loaded, model: EmbeddingModel) -> Iterator[int]:
-    """Rewrite the hybrid vectors that changed; yields how many, by blocks."""
+    """Rewrite the hybrid vectors that changed; yields how many, by blocks.
+
+    loaded: with plain vectors. Were the centre taken away, one new project would rewrite them all.
+    """
     kept = HybridVector.objects.filter(model=model, slots=loaded.slots)
     known = dict(kept.values_list("project_id", "vector_hash"))
     for at, vectors in scoring.hybrid(loaded.catalogue):
@@ -168,7 +171,9 @@ def prune(keep: int) -> int:
     """Delete drafts whose inputs are stale and all but the newest `keep` retired generations; returns how many."""
     retired = Generation.objects.filter(state=Generation.State.RETIRED).order_by("-pk").values_list("pk", flat=True)
     at_work = [run.claim_number for run in Run.objects.filter(state=Run.State.RUNNING, lease_until__gt=Now())]
-    stale = Q(state=Generation.State.DRAFT) & ~Q(inputs=wanted().inputs) & ~Q(fence__in=at_work)
+    live = Generation.objects.live()
+    useful = Q(inputs=wanted().inputs) & ~Q(inputs=live.inputs if live else "")
+    stale = Q(state=Generation.State.DRAFT) & ~useful & ~Q(fence__in=at_work)
     doomed = Generation.objects.filter(stale | Q(pk__in=list(retired[keep:])))
     count = doomed.count()
     doomed.delete()

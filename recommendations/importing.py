@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from engine.bulk import copy_in
 from recommendations import profiles
+from recommendations.models import Interaction
 from recommendations.schemas import InteractionLine, ProjectLine, UserLine
 from recommendations.taxonomy import Taxonomy
 
@@ -90,7 +91,7 @@ USER_COLUMNS = {
 
 def import_users(lines: Sequence[UserLine], taxonomy: Taxonomy) -> Counter[str]:
     """Users without a password, with their profiles. A stack or category nobody knows becomes an interest."""
-    by_name = {line.username: line for line in lines}
+    by_name = merged_by_name(lines)
     rows = [user_row(line, taxonomy) for line in by_name.values()]
     with transaction.atomic():
         known = set(User.objects.filter(username__in=by_name).values_list("username", flat=True))
@@ -114,6 +115,16 @@ def import_users(lines: Sequence[UserLine], taxonomy: Taxonomy) -> Counter[str]:
         repeated=len(lines) - len(by_name),
         unknown_terms=sum(len(row[6]) for row in rows),
     )
+
+
+def merged_by_name(lines: Sequence[UserLine]) -> dict[str, UserLine]:
+    """One line a user: a later one adds to what an earlier one said, as it would from a second file."""
+    found: dict[str, UserLine] = {}
+    for line in lines:
+        said = {name: value for name, value in line if value is not None}
+        earlier = found.get(line.username)
+        found[line.username] = earlier.model_copy(update=said) if earlier else line
+    return found
 
 
 def user_row(line: UserLine, taxonomy: Taxonomy) -> tuple[Any, ...]:
@@ -209,7 +220,7 @@ UPSERT_INTERACTIONS = f"""
     GROUP BY u.id, p.id, s.kind ORDER BY u.id, p.id, s.kind
     ON CONFLICT (user_id, project_id, kind) DO UPDATE SET at = excluded.at, count = i.count + excluded.count
     WHERE excluded.at > i.at
-    RETURNING user_id, (xmax = 0)
+    RETURNING user_id, (xmax = 0), kind
 """  # noqa: S608  names of ours
 UNKNOWN_LINES = """
     SELECT CASE WHEN u.id IS NULL THEN s.username ELSE s.full_name END
@@ -237,9 +248,9 @@ def import_interactions(lines: Sequence[InteractionLine], skipped: Skipped) -> C
             )
             cursor.execute(UPSERT_INTERACTIONS)
             written = cursor.fetchall()
-        profiles.touch({row[0] for row in written}, told=False)
+        profiles.touch({user for user, _, kind in written if kind in Interaction.KNOWN}, told=False)
     skipped.add(len(unknown), unknown)
-    inserted = sum(new for _, new in written)
+    inserted = sum(new for _, new, _ in written)
     return Counter(
         inserted=inserted,
         updated=len(written) - inserted,

@@ -25,6 +25,8 @@ def compared_with(model: EmbeddingModel) -> str:
 
 def unplaced(model: EmbeddingModel) -> "QuerySet[ProjectEmbedding]":
     """Vectors of projects without a category of their own that were not compared with the present categories."""
+    if not Category.objects.exists():
+        return ProjectEmbedding.objects.none()
     own = ProjectCategory.objects.filter(project=OuterRef("subject"), by_vector=False, applies=True)
     return ProjectEmbedding.objects.filter(~Exists(own), Q(vector__isnull=False), model=model).exclude(
         subject__placed_by=mark(model)

@@ -18,7 +18,7 @@ def moment(value: Any) -> datetime:
     """YYYY, YYYY-MM, a day or RFC 3339 as its first instant, in UTC. Raises ValueError."""
     if isinstance(value, datetime):
         return value
-    if not isinstance(value, str) or not re.match(r"^\d{4}(-|$)", value):
+    if not isinstance(value, str) or not re.match(r"^\d{4}(-\d\d(-\d\d([T ].*)?)?)?$", value):
         raise ValueError("a date is YYYY, YYYY-MM, YYYY-MM-DD or RFC 3339")
     try:
         found = isoparse(value)
@@ -46,15 +46,25 @@ Term = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=100)]
 Terms = Annotated[list[Term], AfterValidator(first_few)]
 
 
+def no_path(value: str) -> str:
+    """GitHub has no repository . or ..: an address with one would lead elsewhere."""
+    if value.partition("/")[2] in (".", ".."):
+        raise ValueError("a repository is not named . or ..")
+    return value
+
+
+FullName = Annotated[str, StringConstraints(pattern=FULL_NAME), AfterValidator(no_path)]
+
+
 class Line(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
 class ProjectLine(Line):
-    full_name: Annotated[str, StringConstraints(pattern=FULL_NAME)]
+    full_name: FullName
     description: text(4_000) | None = None  # type: ignore[valid-type]
     language: text(60) | None = None  # type: ignore[valid-type]
-    languages: dict[Term, Annotated[int, Field(ge=0)]] | None = None
+    languages: dict[Term, Annotated[int, Field(ge=0, le=2**53)]] | None = None
     topics: Terms | None = None
     readme: text(10_000) | None = None  # type: ignore[valid-type]
     stars: Count | None = None
@@ -84,7 +94,7 @@ class UserLine(Line):
 
 class InteractionLine(Line):
     username: Annotated[str, StringConstraints(pattern=USERNAME)]
-    full_name: Annotated[str, StringConstraints(pattern=FULL_NAME)]
+    full_name: FullName
     kind: Literal["star", "like", "save", "click", "view", "dismiss"]
     at: Moment
     split: text(20) | None = None  # type: ignore[valid-type]

@@ -222,14 +222,14 @@ def best(catalogue: Catalogue, person: Person, formula: Formula, count: int, pop
     told = share[0] * meaning + share[1] * category + share[2] * tech
     total = told + share[3] * popular
     # Popularity alone never qualifies a project.
-    fit = catalogue.served & (meaning + category + tech > 0) & (total >= formula.min_similarity - DOUBT)
+    fit = catalogue.served & (told > 0) & (total >= formula.min_similarity - DOUBT)
     fit[person.never] = False
     total[~fit] = -np.inf
     if len(total) > count:
         edge = np.partition(total, len(total) - count)[len(total) - count]
         fit &= total >= edge - DOUBT
     found = scored(catalogue, np.flatnonzero(fit), person, formula)
-    keep = np.flatnonzero((found.score >= formula.min_similarity) & (found.components[:, :3].sum(axis=1) > 0))[:count]
+    keep = np.flatnonzero((found.score >= formula.min_similarity) & (found.parts[:, :3].sum(axis=1) > 0))[:count]
     return Scored(found.positions[keep], found.components[keep], found.parts[keep], found.nearest[keep])
 
 

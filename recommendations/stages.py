@@ -42,10 +42,10 @@ def score(scope: Scope) -> Work:
     if live and live.inputs == fresh.inputs and not scope.force:
         return None
     loaded = load(fresh.model)
-    for count in generations.refresh_hybrid(load(fresh.model, centre=False), fresh.model):
+    for count in generations.refresh_hybrid(loaded, fresh.model):
         yield Counter(hybrid=count)
     draft = generations.open_draft(fresh, scope.fence)
-    for count in generations.fill(draft, loaded, scope.fence):
+    for count in generations.fill(draft, loaded.centred(), scope.fence):
         yield Counter(scored=count)
     return generations.publication(draft, scope.fence)
 

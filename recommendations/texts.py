@@ -23,7 +23,7 @@ def project_text(facts: Mapping[str, Any]) -> str:
         facts["language"],
         clip(squeeze(facts["readme"]), README),
     ]
-    return ". ".join(part.rstrip(".") for part in parts if part)
+    return ". ".join(part.rstrip(".") or part for part in parts if part)
 
 
 def words_of(name: str) -> str:

@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 
 from engine.embeddings.base import Embedder, EmbedderError
 from engine.models import Claimed, Embedding, EmbeddingModel
+from engine.vectors import checked
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ def fill(
     left = limit
     for table in tables:
         while left is None or left > 0:
+            if buried := table.objects.bury(model, batch):
+                yield Counter(failed=buried)
             lease, claimed = table.objects.claim(model, batch if left is None else min(batch, left))
             if not claimed:
                 break
@@ -57,7 +60,7 @@ def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, cla
     """One batch. Only a text that was alone is blamed; an interrupt or a model that cannot load blames none."""
     ids = [row.id for row in claimed]
     try:
-        vectors = embedder(model).embed([row.text for row in claimed])
+        vectors = checked(embedder(model).embed([row.text for row in claimed]), len(ids), model.dimensions)
     except TEXT_FAULTS as error:
         reason = f"{type(error).__name__}: {error}"
         logger.warning("event=batch_failed table=%s texts=%d reason=%r", table.__name__, len(ids), reason[:200])

@@ -106,8 +106,9 @@ def claim(count: int = 256) -> tuple[str, list[int]]:
     return lease, [row.id for row in claimed]
 
 
-def vectors(count: int) -> Matrix:
-    return np.ones((count, 4), dtype=np.float32)
+def keep(lease: str, ids: list[int]) -> int:
+    """Vectors of ones come for those rows."""
+    return rows.keep(lease, ids, np.ones((len(ids), 4), dtype=np.float32))
 
 
 # Wanting
@@ -302,7 +303,7 @@ def test_a_kept_vector_is_of_the_text_it_was_made_from():
     web = subject()
     rows.want({web: "sites"})
     lease, ids = claim()
-    assert rows.keep(live(), lease, ids, vectors(1)) == 1
+    assert keep(lease, ids) == 1
     row = rows.get()
     assert (row.vector, row.vector_hash) == ([1, 1, 1, 1], text_hash("sites"))
     assert (row.lease, row.lease_until, row.attempts) == ("", None, 0)
@@ -319,7 +320,7 @@ def test_a_text_that_changes_while_it_is_embedded_keeps_nothing_of_the_old_words
     rows.want({web: "sites"})
     lease, ids = claim()
     rows.want({web: "servers"})
-    assert rows.keep(live(), lease, ids, vectors(1)) == 0
+    assert keep(lease, ids) == 0
     assert (rows.get().vector, rows.waiting(live()).count()) == (None, 1)
 
 
@@ -336,7 +337,7 @@ def test_the_others_of_a_batch_are_kept_when_one_text_changed():
     rows.want({web: "sites", data: "tables"})
     lease, ids = claim()
     rows.want({web: "servers"})
-    assert rows.keep(live(), lease, ids, vectors(2)) == 1
+    assert keep(lease, ids) == 1
     assert rows.waiting(live()).get().subject_id == web
 
 
@@ -345,7 +346,7 @@ def test_a_late_owner_keeps_nothing_after_its_texts_were_claimed_again():
     lease, ids = claim()
     rows.update(lease_until=LONG_AGO)
     claim()
-    assert [rows.keep(live(), lease, ids, vectors(1)), rows.refuse(lease, ids, "late"), rows.release(lease, ids)] == [
+    assert [keep(lease, ids), rows.refuse(lease, ids, "late"), rows.release(lease, ids)] == [
         0,
         0,
         0,
@@ -357,7 +358,23 @@ def test_a_row_that_went_while_it_was_embedded_is_no_fault():
     rows.want({web: "sites"})
     lease, ids = claim()
     rows.want({web: ""})
-    assert rows.keep(live(), lease, ids, vectors(1)) == 0
+    assert keep(lease, ids) == 0
+
+
+def test_a_text_whose_claims_died_even_when_it_was_alone_is_quarantined():
+    many(1)
+    for _ in range(5):
+        claim()
+        rows.update(lease_until=LONG_AGO)
+    assert (fill(), rows.exclude(quarantined_at=None).count()) == ({"failed": 1}, 1)
+
+
+def test_a_text_whose_claims_died_in_company_is_not_quarantined():
+    many(1)
+    for _ in range(5):
+        claim(1024)
+        rows.update(lease_until=LONG_AGO)
+    assert fill(batch=1024) == {"embedded": 1}
 
 
 # Filling

@@ -251,16 +251,6 @@ def test_a_deployment_names_its_hosts(settings, hosts, found):
     assert messages(["security"], include_deployment_checks=True) == found
 
 
-def test_a_known_model_has_its_width(settings):
-    settings.MODEL_DIMENSIONS = 768
-    assert messages(["compatibility"]) == ["ost.E002"]
-
-
-def test_an_unknown_model_may_have_any_width(settings):
-    settings.MODEL_NAME, settings.MODEL_DIMENSIONS = "my/own", 768
-    assert messages(["compatibility"]) == []
-
-
 @pytest.mark.django_db
 def test_a_variable_that_differs_from_the_live_weights_is_named(settings):
     Weights.objects.current()

@@ -8,6 +8,7 @@ import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
 from engine import runs
 from engine.models import EmbeddingModel, Run
@@ -24,7 +25,11 @@ LEDGER = ("engine_run", "engine_step")
 def make_model(dimensions: int = 3) -> EmbeddingModel:
     """The live model, narrow enough for vectors that a person can read."""
     return EmbeddingModel.objects.filter(state="live").first() or EmbeddingModel.objects.create(
-        name=settings.MODEL_NAME, provider=settings.EMBEDDING_PROVIDER, dimensions=dimensions, state="live"
+        name=settings.MODEL_NAME,
+        provider=settings.EMBEDDING_PROVIDER,
+        dimensions=dimensions,
+        state="live",
+        used_at=timezone.now(),
     )
 
 

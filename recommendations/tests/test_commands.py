@@ -294,7 +294,6 @@ def test_recommend_shows_as_many_as_asked_for(ost):
     assert len(ost("recommend", "alice", "--top", "2", "--json").json["recommendations"]) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the default comes from the settings, which only seed the first weights")
 @pytest.mark.usefixtures("world")
 def test_recommend_shows_as_many_as_the_live_weights_say(ost):
     make_weights(top_n=2)
@@ -493,7 +492,6 @@ def test_evaluate_does_not_learn_from_stored_interactions(ost, lines, measurable
     assert measured(ost, lines) == before
 
 
-@pytest.mark.xfail(strict=True, reason="TF-IDF divides by their number: ZeroDivisionError")
 @pytest.mark.usefixtures("measurable")
 def test_evaluate_measures_a_person_without_train_rows(ost, lines):
     candidates = {"username": "newcomer", "candidates": ["octo0/tool", "octo2/tool"], "relevant": [1]}
@@ -501,7 +499,6 @@ def test_evaluate_measures_a_person_without_train_rows(ost, lines):
     assert done.code == 0
 
 
-@pytest.mark.xfail(strict=True, reason="TF-IDF refuses an empty vocabulary: ValueError")
 def test_evaluate_measures_projects_that_share_no_word(ost, lines, world):
     for number, project in enumerate(world):
         Project.objects.filter(pk=project.pk).update(full_name=f"owner{number}/name{number}")

@@ -146,7 +146,6 @@ def test_a_curated_removal_of_the_nearest_category_never_returns(games):
     assert categories(project) == []
 
 
-@pytest.mark.xfail(strict=True, reason="placed_by still names the vectors, so nobody compares them again")
 def test_a_project_that_a_word_placed_for_a_while_gets_its_nearest_category_back(games, finance):
     project = embedded(RIGHT)
     place()
@@ -157,7 +156,6 @@ def test_a_project_that_a_word_placed_for_a_while_gets_its_nearest_category_back
     assert categories(project) == ["Finance"]
 
 
-@pytest.mark.xfail(strict=True, reason="without categories the projects wait for ever, and every run writes a Run")
 def test_nothing_waits_where_there_are_no_categories():
     embedded(UP)
     place()

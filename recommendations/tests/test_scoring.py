@@ -204,7 +204,6 @@ def test_popularity_alone_never_qualifies_a_project():
     assert best(catalogue, person).positions.tolist() == [0]
 
 
-@pytest.mark.xfail(strict=True, reason="a match of a component whose weight is 0 lets popularity alone decide")
 def test_a_component_without_weight_qualifies_nothing():
     catalogue = make_catalogue(served=np.ones(120, bool))
     person = make_person(catalogue, stacks=np.ones(7, np.float32))

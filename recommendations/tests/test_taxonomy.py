@@ -168,7 +168,9 @@ def test_a_term_said_twice_counts_once():
 
 def test_terms_that_agree_make_an_entry_surer():
     both, one = place(topics=["docker"], language="Dockerfile"), place(topics=["docker"])
-    assert both.stacks[SHIPPED.stack("Docker")] > one.stacks[SHIPPED.stack("Docker")]
+    docker = SHIPPED.stack("Docker")
+    assert docker
+    assert both.stacks[docker] > one.stacks[docker]
 
 
 @pytest.mark.parametrize(("size", "counts"), [(5, True), (4, False)])

@@ -65,5 +65,5 @@ def table(runs: list[Run]) -> Table:
             made.add_row(*head, f"{step['name']} {step['state']}", counts, *figures, escape(step["error"]))
             head = ["", "", ""]
         if head[0]:
-            made.add_row(*head, "", "", "", "", "", escape(escape(run.error)))
+            made.add_row(*head, "", "", "", "", "", escape(run.error))
     return made

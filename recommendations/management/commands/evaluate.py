@@ -36,14 +36,15 @@ class Command(BaseCommand):
 
     def handle(self, *, candidates: str, interactions: str, json: bool, **_: Any) -> None:
         model = EmbeddingModel.objects.live()
-        loaded = load(model)
+        plain = load(model)
+        loaded = plain.centred()
         cases = cases_of(read(candidates, CandidatesLine), trained(read(interactions, InteractionLine)), loaded, model)
         if not cases:
             raise Refused("evaluate: no user of --candidates is known here with a candidate that is relevant")
         ties = evaluation.tie_breaks(loaded.names)
         found = {
             name: [evaluation.figures(case, rank(case), ties) for case in cases]
-            for name, rank in rankers(loaded, load(model, centre=False), model, cases).items()
+            for name, rank in rankers(loaded, plain, model, cases).items()
         }
         if json:
             self.write_json(report(found, cases))

@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *, file: str, output: str | None, **_: Any) -> int:
         model = EmbeddingModel.objects.live()
-        loaded = load(model)
+        loaded = load(model).centred()
         where = {name.lower(): position for position, name in enumerate(loaded.names)}
         formula = Weights.objects.current().formula
         counts: Counter[str] = Counter(users=0, rejected=0, unknown_users=0, unknown_candidates=0)
