@@ -10,6 +10,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
     refused: tuple[type[Exception], ...] = ()
     try:
+        import django
         from django.core.exceptions import ImproperlyConfigured
         from django.db import OperationalError
 
@@ -21,6 +22,7 @@ def main() -> int:
 
         if settings.SECRET_KEY:  # reading any setting loads them all
             database.ensure_running()
+        django.setup()
         named = sys.argv[1] if len(sys.argv) > 1 else "help"
         if not named.startswith("-") and named not in {*get_commands(), "help"}:
             raise ImproperlyConfigured(f"there is no command {named[:40]!a}; all of them: ./ost manage help")

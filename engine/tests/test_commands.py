@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -437,3 +438,48 @@ def test_call_command_gives_the_exit_code():
     with pytest.raises(runs.Busy):
         call_command("run_pipeline", "meal")
     assert call_command("run_pipeline", "spilt") == INCOMPLETE
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["--help"]])
+@pytest.mark.django_db
+def test_a_reader_that_has_seen_enough_of_a_table_is_no_fault(here, arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, MANAGE, *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env={**os.environ, **here}, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.django_db
+def test_a_full_disk_is_one_line(here):
+    command = [sys.executable, MANAGE, "runs", "--json"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, **here}, check=False
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (INCOMPLETE, 1)
+
+
+def test_an_unknown_command_is_wrong_usage_in_one_line(manage):
+    ended, _, error = manage("recomend")
+    assert (ended, error.count("\n")) == (WRONG_USAGE, 1)
+
+
+@pytest.mark.parametrize("command", ["migrate", "runs"])
+def test_a_bad_option_of_the_address_is_one_line(manage, command):
+    ended, _, error = manage(command, DATABASE_URL="postgresql://a@127.0.0.1:1/x?connect_timeout=2")
+    assert (ended, error.count("\n")) == (WRONG_USAGE, 1)
+
+
+@pytest.mark.django_db
+def test_a_caller_may_say_where_the_output_goes():
+    out = StringIO()
+    call_command("runs", stdout=out)
+    assert "Nothing has run" in out.getvalue()
+
+
+@pytest.mark.parametrize("day", ["20250101", "2025-W01-1", "2025-02-30", "yesterday; rm"])
+@pytest.mark.django_db
+def test_a_day_has_one_form(day, capsys):
+    assert code("run_pipeline", "daily", "--day", day) == WRONG_USAGE

@@ -451,3 +451,26 @@ def test_a_model_that_cannot_be_loaded_is_no_texts_fault(settings):
 
 def test_a_model_is_made_once_for_a_process():
     assert filling.embedder(live()) is filling.embedder(live())
+
+
+class TooFew(Tiny):
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        return np.ones((len(texts) + 1, 4), np.float32)
+
+
+class NotANumber(Tiny):
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        return np.full((len(texts), 4), np.nan, np.float32)
+
+
+class Zero(Tiny):
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        return np.zeros((len(texts), 4), np.float32)
+
+
+@pytest.mark.parametrize("provider", [TooFew, NotANumber, Zero])
+def test_a_wrong_answer_of_any_embedder_is_refused_and_nothing_is_kept(settings, provider):
+    use(settings, provider)
+    many(2)
+    assert fill() == {"failed": 2}
+    assert not rows.exclude(vector=None).exists()

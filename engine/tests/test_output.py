@@ -90,3 +90,14 @@ def test_a_file_in_a_folder_that_is_not_there_is_refused(tmp_path):
 def test_a_file_below_a_file_is_refused(file):
     file.touch()
     assert "cannot be written: Not a directory" in refusal(file / "result")
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_device_is_written_to_and_not_replaced():
+    write(Path("/dev/null"))
+    assert not Path("/dev/null").is_file()

@@ -227,7 +227,8 @@ def test_giving_up_after_a_take_over_changes_nothing_for_the_new_owner():
     run = runs.claim("meal", Scope())
     step = step_of(run)
     taken = take_over()
-    runs.give_up(run, step, ValueError("late"))
+    with pytest.raises(runs.LeaseLost):
+        runs.give_up(run, step, ValueError("late"))
     assert (the_run().owner, the_run().error) == (taken.owner, "")
 
 
@@ -537,3 +538,12 @@ def test_a_stage_is_closed_when_its_run_was_taken_over():
     with pytest.raises(runs.LeaseLost):
         runs.run(pipeline(Stage("cook", work, lambda scope: 1)), Scope())
     assert closed == [True]
+
+
+def test_a_fault_of_a_former_owner_is_a_lost_lease():
+    def fall():
+        take_over()
+        raise ValueError("late")
+
+    with pytest.raises(runs.LeaseLost):
+        runs.run(pipeline(acting("cook", fall)), Scope())
