@@ -453,7 +453,7 @@ def test_a_reader_that_has_seen_enough_of_a_table_is_no_fault(here, arguments):
 
 @pytest.mark.django_db
 def test_a_full_disk_is_one_line(here):
-    command = [sys.executable, MANAGE, "runs", "--json"]
+    command = [sys.executable, str(MANAGE), "runs", "--json"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, **here}, check=False
