@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from recommendations import reasons
 from recommendations.models import Generation, Recommendation
+from recommendations.scoring import COMPONENTS
 
 PEOPLE_AT_ONCE = 500
 
@@ -25,11 +26,16 @@ def answer(row: Recommendation) -> dict[str, Any]:
         "rank": row.rank,
         "score": row.score,
         "raw_score": row.raw_score,
-        "components": row.components,
-        "parts": row.parts,
+        "components": in_order(row.components),
+        "parts": in_order(row.parts),
         "reasons": sentences(row),
         "cold_start": row.cold_start,
     }
+
+
+def in_order(figures: dict[str, float] | None) -> dict[str, float] | None:
+    """The figures in the order of the formula; the database keeps keys in one of its own."""
+    return figures and {name: figures[name] for name in (*COMPONENTS, *sorted(set(figures) - set(COMPONENTS)))}
 
 
 def sentences(row: Recommendation) -> list[str]:

@@ -10,17 +10,18 @@ from django.db.models.functions import MD5, Concat
 from engine.bulk import copy_in
 from engine.models import EmbeddingModel
 from engine.vectors import Matrix, digest
+from recommendations import scoring
 from recommendations.catalogue import Positions, vectors_of
 from recommendations.models import Category, CategoryEmbedding, ProjectCategory, ProjectEmbedding
 
 PROJECTS_AT_ONCE = 5000
-NEAR_ENOUGH = 0.2  # cosine below which no category is said to fit; docs/decisions/placing-by-vector.md
+NEAR_ENOUGH = 0.25  # cosine below which no category is said to fit; docs/decisions/placing-by-vector.md
 
 
 def compared_with(model: EmbeddingModel) -> str:
     """Digest of the category vectors: with others, every project is compared again."""
     rows = CategoryEmbedding.objects.filter(model=model).order_by("subject_id").values_list("subject_id", "vector_hash")
-    return digest(*(f"{pk} {vector_hash}" for pk, vector_hash in rows), str(NEAR_ENOUGH))
+    return digest(*(f"{pk} {vector_hash}" for pk, vector_hash in rows), str(NEAR_ENOUGH), "without what all share")
 
 
 def unplaced(model: EmbeddingModel) -> "QuerySet[ProjectEmbedding]":
@@ -44,6 +45,8 @@ def place(model: EmbeddingModel) -> Iterator[int]:
     if not len(ids):
         return
     categories = vectors_of("recommendations_categoryembedding", model, ids)
+    centre = middle_of(categories)
+    categories = scoring.centred(categories, centre)
     after = 0
     while True:
         with transaction.atomic():
@@ -56,10 +59,19 @@ def place(model: EmbeddingModel) -> Iterator[int]:
             if not rows:
                 return
             projects = np.array([row[0] for row in rows], dtype=np.int64)
-            placed = nearest(vectors_of("recommendations_projectembedding", model, projects), categories)
+            vectors = vectors_of("recommendations_projectembedding", model, projects)
+            placed = nearest(scoring.centred(vectors, centre), categories)
             write(projects, [row[1] for row in rows], ids, placed)
         yield len(rows)
         after = int(projects[-1])
+
+
+def middle_of(categories: Matrix) -> Matrix:
+    """What all descriptions of categories share, to be taken away before they are compared. (c, d) -> (d,).
+
+    Of one or two there is nothing to share: then it is the origin.
+    """
+    return categories.mean(axis=0) if len(categories) > 2 else np.zeros_like(categories[0])
 
 
 def nearest(vectors: Matrix, categories: Matrix) -> tuple[Positions, Matrix]:
