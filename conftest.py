@@ -13,6 +13,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
 for name in list(os.environ):  # a deployment's variables are no part of a test
     if name.startswith(("RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT")):
         del os.environ[name]
+for name in ("DATABASE_URL_FILE", "SECRET_KEY_FILE"):
+    os.environ.pop(name, None)
+os.environ["OST_ENV_FILE"] = os.devnull  # nor is a developer's .env
 
 from ostsite import database  # noqa: E402  after the environment is clean
 

@@ -19,6 +19,9 @@ def own_database() -> Iterator[None]:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
     os.environ.setdefault("SECRET_KEY", "only-for-benchmarks-" + "0" * 40)
+    for name in ("DATABASE_URL_FILE", "SECRET_KEY_FILE"):
+        os.environ.pop(name, None)
+    os.environ["OST_ENV_FILE"] = os.devnull
     database.ensure_running("test")
     os.environ["DATABASE_URL"] = database.url("test")
     import django

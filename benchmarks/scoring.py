@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.table import Row, fastest, seconds
 from engine.vectors import unit
 from recommendations import scoring
-from recommendations.catalogue import LIKED, popularity_of
+from recommendations.catalogue import LIKED
 from recommendations.scoring import Catalogue, Formula, Person
 
 FORMULA = Formula((0.25, 0.45, 0.5, 0.1), 100_000, True, 0.1)
@@ -18,7 +18,7 @@ KEPT = 50
 def measure() -> Iterator[Row]:
     for people, projects, liked in ((10, 979, 0), (10, 979, LIKED), (1000, 31_951, LIKED)):
         catalogue, crowd = made(people, projects, liked)
-        popular = popularity_of(catalogue, FORMULA)
+        popular = scoring.popular_of(catalogue, FORMULA)
 
         def ours(catalogue: Catalogue = catalogue, crowd: list[Person] = crowd, popular: object = popular) -> None:
             for person in crowd:

@@ -103,7 +103,9 @@ class LineFile:
                     return
                 if len(line) > LONGEST_LINE:
                     ended = self._skip_rest(line)
-                    yield BadLine(number, f"longer than {LONGEST_LINE:,} bytes")
+                    yield BadLine(
+                        number, f"longer than {LONGEST_LINE:,} bytes" + ("" if ended else "; reading stops here")
+                    )
                     if not ended:
                         return
                     continue

@@ -175,13 +175,15 @@ def finish(run: Run, step: Step, counts: Counter[str], publish: object) -> None:
 def close(run: Run) -> None:
     """Done; partly, when some stage left something behind as `failed`."""
     failed = sum(counts.get("failed", 0) for counts in run.steps.values_list("counts", flat=True))
-    Run.objects.filter(pk=run.pk, fence=run.fence, state=Run.State.RUNNING).update(
+    mine = Run.objects.filter(pk=run.pk, fence=run.fence, state=Run.State.RUNNING).update(
         state=Run.State.PARTLY if failed else Run.State.DONE,
         error=f"{failed} left behind, each with its reason on its row" if failed else "",
         owner="",
         lease_until=None,
         finished_at=Now(),
     )
+    if not mine:
+        raise LeaseLost(f"{run} was taken over")
 
 
 def give_up(run: Run, step: Step, error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from engine.timing import Timing
 from ostsite import database, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-environment.read_file(BASE_DIR / ".env")
+environment.read_file(Path(os.environ.get("OST_ENV_FILE", BASE_DIR / ".env")))
 
 
 def secret_key() -> str:
@@ -25,13 +26,15 @@ def secret_key() -> str:
         raise ImproperlyConfigured("SECRET_KEY is not set; allowed: at least 32 random characters")
     path = database.base_folder() / "secret_key"
     folder = database.run_folder().parent
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    if not path.exists():  # made aside and linked, so that of two first starts both read the same whole key
+        fresh = folder / f"secret_key.{os.getpid()}"
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
-            if not os.geteuid():  # root in somebody's checkout: what it makes there stays theirs
-                os.chown(path, folder.stat().st_uid, folder.stat().st_gid)
-    except FileExistsError:
-        pass
+        if not os.geteuid():  # root in somebody's checkout: what it makes there stays theirs
+            os.chown(fresh, folder.stat().st_uid, folder.stat().st_gid)
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
     kept = path.read_text().strip()
     if not kept:
         raise ImproperlyConfigured(f"{path} is empty; delete it and a new key is made")
@@ -105,7 +108,7 @@ if KNOWN_WIDTHS.get(MODEL_NAME, MODEL_DIMENSIONS) != MODEL_DIMENSIONS:
         f"MODEL_DIMENSIONS is {MODEL_DIMENSIONS}; allowed: {KNOWN_WIDTHS[MODEL_NAME]}, the width of {MODEL_NAME}"
     )
 EMBEDDING_DEVICE = environment.choice("EMBEDDING_DEVICE", "auto", ("auto", "cpu", "cuda"))
-BATCH_SIZE = environment.whole("BATCH_SIZE", 256, 1, 4096)
+BATCH_SIZE = environment.whole("BATCH_SIZE", 256, 1, 512)
 
 # Which text of a project is embedded: its meaning alone, or that of document 003 with its stars.
 PROJECT_TEXT = environment.choice("PROJECT_TEXT", "meaning", ("meaning", "embed_star"))

@@ -1,7 +1,6 @@
 """What is served: a person's recommendations as rows of the live generation, in words and figures."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -16,7 +15,9 @@ PEOPLE_AT_ONCE = 500
 
 def recommendations(generation: Generation) -> "QuerySet[Recommendation]":
     """The rows of a generation with the projects they name, best first."""
-    return generation.recommendations.select_related("project", "nearest").order_by("user_id", "rank")
+    rows = generation.recommendations.select_related("project", "nearest").order_by("user_id", "rank")
+    unread = ("readme", "languages", "topics")  # a README is long, and fifty a person come along
+    return rows.defer(*(f"{project}__{name}" for project in ("project", "nearest") for name in unread))
 
 
 def answer(row: Recommendation) -> dict[str, Any]:
@@ -78,7 +79,3 @@ def in_blocks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
             block = []
     if block:
         yield block
-
-
-def age(moment: datetime | None) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC") if moment else "never"

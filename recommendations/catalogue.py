@@ -1,13 +1,13 @@
 """The tables as arrays: the catalogue, people, and the digest of all that recommendations are made from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import QuerySet
@@ -70,7 +70,7 @@ class Loaded:
         centre = scoring.centre_of(plain)
         return replace(self, catalogue=replace(self.catalogue, vectors=scoring.centred(plain, centre), centre=centre))
 
-    @property
+    @cached_property
     def owners(self) -> tuple[str, ...]:
         return tuple(name.split("/", 1)[0].lower() for name in self.names)
 
@@ -125,21 +125,15 @@ def vectors_of(table: str, model: EmbeddingModel, ids: Positions) -> Matrix:
 
 def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms: Terms) -> Matrix:
     """The links that apply as a matrix of 0 and 1: a row a subject, a column a term."""
-    pairs = np.array(
-        list(links.filter(applies=True, **{f"{subject}__in": ids.tolist()}).values_list(subject, term)),
-        dtype=np.int64,
-    ).reshape(-1, 2)
+    chosen = links.filter(applies=True, **{f"{subject}__in": ids.tolist(), f"{term}__in": terms.ids.tolist()})
+    pairs = np.array(list(chosen.values_list(subject, term)), dtype=np.int64).reshape(-1, 2)
     return terms.matrix(np.searchsorted(ids, pairs[:, 0]), pairs[:, 1], len(ids))
 
 
-def people(
-    loaded: Loaded, model: EmbeddingModel, after: int = 0, only: Sequence[int] | None = None
-) -> Iterator[list[Person]]:
+def people(loaded: Loaded, model: EmbeddingModel, after: int = 0) -> Iterator[list[Person]]:
     """Everyone with a profile, a block at a time, in the order of their ids, beginning after one of them."""
     while True:
         profiles = Profile.objects.filter(pk__gt=after).order_by("pk")
-        if only is not None:
-            profiles = profiles.filter(pk__in=only)
         ids = np.array(profiles.values_list("pk", flat=True)[:PEOPLE_AT_ONCE], dtype=np.int64)
         if not len(ids):
             return
@@ -215,6 +209,7 @@ def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
 
     Rows are hashed one by one and the hashes summed, so that order does not matter and memory stays constant.
     """
+    kinds = ", ".join(f"'{kind}'" for kind in Interaction.KNOWN)
     totals = [
         ("recommendations_project", "id, full_name, stars, is_archived, is_disabled, created_at", "TRUE"),
         ("recommendations_projectcategory", "project_id, category_id", "applies"),
@@ -227,7 +222,7 @@ def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
         (
             "recommendations_interaction",
             "user_id, project_id, kind, at",
-            "kind IN ('star', 'like', 'save', 'dismiss')",
+            f"kind IN ({kinds})",
         ),
         ("auth_user", "id, username", "TRUE"),
     ]
@@ -240,8 +235,3 @@ def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
         cursor.execute(f"SELECT {sums}")
         row = cursor.fetchone()
     return digest(scoring.VERSION, str(LIKED), taxonomy, str(weights.version), str(model.pk), *map(str, row))
-
-
-def popularity_of(catalogue: Catalogue, formula: scoring.Formula) -> npt.NDArray[np.float32]:
-    """The popularity of every project, made once for all people. (n,)."""
-    return scoring.popularity(catalogue.stars, formula).astype(np.float32)

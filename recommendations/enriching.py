@@ -36,7 +36,7 @@ def enrich(everything: bool = False) -> Iterator[int]:
             block = list(
                 found.filter(pk__gt=after)
                 .order_by("pk")
-                .select_for_update(skip_locked=True)
+                .select_for_update()
                 .values("pk", "stars", *FACTS)[:PROJECTS_AT_ONCE]
             )
             if not block:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from engine.models import EmbeddingModel, Run
 from engine.runs import LeaseLost
 from engine.vectors import Matrix, digest
 from recommendations import scoring
-from recommendations.catalogue import Loaded, inputs, people, popularity_of
+from recommendations.catalogue import Loaded, inputs, people
 from recommendations.models import Generation, HybridVector, Profile, Recommendation, Weights
 from recommendations.models.taxonomy import load_taxonomy
 from recommendations.scoring import COMPONENTS, Person, Scored
@@ -36,16 +37,23 @@ class Wanted:
     model: EmbeddingModel
     taxonomy: str
     inputs: str
+    inputs_at: datetime
 
 
 def wanted() -> Wanted:
-    """The present weights, model, taxonomy, and the digest of them and of all rows that count."""
+    """The present weights, model, taxonomy, and the digest of them and of all rows that count.
+
+    inputs_at: the database's clock before any of it is read, so that a later change is later than it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (moment,) = cursor.fetchone()
     weights, model, taxonomy = (
         Weights.objects.current(),
         EmbeddingModel.objects.live(),
         load_taxonomy().version,
     )
-    return Wanted(weights, model, taxonomy, inputs(model, weights, taxonomy))
+    return Wanted(weights, model, taxonomy, inputs(model, weights, taxonomy), moment)
 
 
 def waiting() -> int:
@@ -59,7 +67,12 @@ def open_draft(fresh: Wanted, fence: int) -> Generation:
     draft, _ = Generation.objects.get_or_create(
         state=Generation.State.DRAFT,
         inputs=fresh.inputs,
-        defaults={"weights": fresh.weights, "model": fresh.model, "taxonomy": fresh.taxonomy},
+        defaults={
+            "weights": fresh.weights,
+            "model": fresh.model,
+            "taxonomy": fresh.taxonomy,
+            "inputs_at": fresh.inputs_at,
+        },
     )
     Generation.objects.filter(pk=draft.pk, fence__lte=fence).update(fence=fence)
     draft.refresh_from_db()
@@ -69,7 +82,7 @@ def open_draft(fresh: Wanted, fence: int) -> Generation:
 def fill(draft: Generation, loaded: Loaded, fence: int) -> Iterator[int]:
     """Score everyone from where the draft stopped; yields how many people each block held."""
     formula = draft.weights.formula
-    popular = popularity_of(loaded.catalogue, formula)
+    popular = scoring.popular_of(loaded.catalogue, formula)
     for block in people(loaded, draft.model, after=draft.done_through):
         rows: list[tuple[Any, ...]] = []
         for person in block:
@@ -78,7 +91,7 @@ def fill(draft: Generation, loaded: Loaded, fence: int) -> Iterator[int]:
         yield len(block)
 
 
-def rows_of(draft: Generation, loaded: Loaded, person: Person, popular: Any) -> list[tuple[Any, ...]]:
+def rows_of(draft: Generation, loaded: Loaded, person: Person, popular: Matrix) -> list[tuple[Any, ...]]:
     """What is recommended to one person, as rows in the order of COLUMNS; nobody gets none."""
     if person.known:
         found = scoring.best(loaded.catalogue, person, draft.weights.formula, KEPT, popular)
@@ -94,7 +107,7 @@ def rows_of(draft: Generation, loaded: Loaded, person: Person, popular: Any) -> 
 
 def scored_rows(draft: Generation, loaded: Loaded, person: Person, found: Scored) -> list[tuple[Any, ...]]:
     catalogue, score, raw = loaded.catalogue, found.score, found.raw_score
-    owners = [loaded.names[at].split("/", 1)[0].lower() for at in found.positions]
+    owners = [loaded.owners[at] for at in found.positions]
     rows = []
     for rank, index in enumerate(scoring.varied(owners, draft.weights.top_n, draft.weights.variety), 1):
         at, near = int(found.positions[index]), int(found.nearest[index])

@@ -53,7 +53,7 @@ def import_projects(lines: Sequence[ProjectLine]) -> Counter[str]:
 
 
 def upsert_projects() -> str:
-    """The statement: known rows are locked in order first, so that two imports wait and do not deadlock."""
+    """The statement. Rows are locked and inserted in one order, so that two imports wait and do not deadlock."""
     columns = ", ".join(PROJECT_COLUMNS)
     fresh = ", ".join(
         f"coalesce(s.{name}, {default})" if default else f"s.{name}" for name, (_, default) in PROJECT_COLUMNS.items()
@@ -74,6 +74,7 @@ def upsert_projects() -> str:
             INSERT INTO recommendations_project ({columns}, enriched_facts, enriched_taxonomy, placed_by)
             SELECT {fresh}, '', '', '' FROM pg_temp.project_lines s
             WHERE NOT EXISTS (SELECT FROM known k WHERE k.name = lower(s.full_name))
+            ORDER BY lower(s.full_name)
             ON CONFLICT (lower(full_name)) DO NOTHING
             RETURNING 1)
         SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
@@ -95,13 +96,14 @@ def import_users(lines: Sequence[UserLine], taxonomy: Taxonomy) -> Counter[str]:
     rows = [user_row(line, taxonomy) for line in by_name.values()]
     with transaction.atomic():
         known = set(User.objects.filter(username__in=by_name).values_list("username", flat=True))
-        new = [name for name in by_name if name not in known]
+        new = sorted(name for name in by_name if name not in known)
         User.objects.bulk_create(
             [User(username=name, password=make_password(None)) for name in new], ignore_conflicts=True
         )
         copy_in("user_lines", USER_COLUMNS, rows)
         with connection.cursor() as cursor:
             cursor.execute(MISSING_PROFILES)
+            cursor.execute(LOCK_PROFILES)
             changed = profiles.changed_by(cursor, UPDATE_PROFILES)
             for term in ("category", "stack"):
                 changed |= profiles.changed_by(cursor, profile_links(term, drop=True))
@@ -151,7 +153,12 @@ def user_row(line: UserLine, taxonomy: Taxonomy) -> tuple[Any, ...]:
 MISSING_PROFILES = """
     INSERT INTO recommendations_profile (user_id, bio, location, company, job_title, interests)
     SELECT u.id, '', '', '', '', '{}' FROM pg_temp.user_lines s JOIN auth_user u ON u.username = s.username
-    ON CONFLICT (user_id) DO NOTHING
+    ORDER BY u.id ON CONFLICT (user_id) DO NOTHING
+"""
+
+LOCK_PROFILES = """
+    SELECT FROM recommendations_profile p JOIN auth_user u ON u.id = p.user_id
+    JOIN pg_temp.user_lines s ON s.username = u.username ORDER BY p.user_id FOR UPDATE OF p
 """
 
 UPDATE_PROFILES = """
@@ -244,7 +251,7 @@ def import_interactions(lines: Sequence[InteractionLine], skipped: Skipped) -> C
             cursor.execute(
                 f"INSERT INTO recommendations_profile (user_id, bio, location, company, job_title, interests)"  # noqa: S608
                 f" SELECT DISTINCT u.id, '', '', '', '', '{{}}'::text[] FROM {KNOWN_LINES}"
-                f" ON CONFLICT (user_id) DO NOTHING"
+                f" ORDER BY u.id ON CONFLICT (user_id) DO NOTHING"
             )
             cursor.execute(UPSERT_INTERACTIONS)
             written = cursor.fetchall()

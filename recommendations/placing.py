@@ -95,6 +95,9 @@ def write(projects: Positions, marks: list[str], ids: Positions, placed: tuple[P
     )
     with connection.cursor() as cursor:
         cursor.execute(
+            "SELECT FROM recommendations_project WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [projects.tolist()]
+        )
+        cursor.execute(
             "DELETE FROM recommendations_projectcategory l USING pg_temp.nearest n"
             " WHERE l.project_id = n.project_id AND l.by_vector AND l.source = 'auto'"
             " AND l.category_id <> n.category_id"

@@ -35,6 +35,13 @@ def first_few(values: list[str]) -> list[str]:
     return list(dict.fromkeys(value.strip() for value in values if value.strip()))[:TERMS_AT_MOST]
 
 
+def largest_few(sizes: dict[str, int]) -> dict[str, int]:
+    """No more than are kept, the largest."""
+    return (
+        dict(sorted(sizes.items(), key=lambda item: -item[1])[:TERMS_AT_MOST]) if len(sizes) > TERMS_AT_MOST else sizes
+    )
+
+
 def text(longest: int) -> Any:
     """Text without NUL, cut at its longest: a limit of ours loses an end, never a line."""
     return Annotated[str, StringConstraints(pattern=r"^[^\x00]*$"), AfterValidator(lambda value: value[:longest])]
@@ -42,6 +49,7 @@ def text(longest: int) -> Any:
 
 Moment = Annotated[datetime, BeforeValidator(moment)]
 Count = Annotated[int, Field(ge=0, le=INTEGER)]
+Bytes = Annotated[int, Field(ge=0, le=2**53)]
 Term = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=100)]
 Terms = Annotated[list[Term], AfterValidator(first_few)]
 
@@ -64,7 +72,7 @@ class ProjectLine(Line):
     full_name: FullName
     description: text(4_000) | None = None  # type: ignore[valid-type]
     language: text(60) | None = None  # type: ignore[valid-type]
-    languages: dict[Term, Annotated[int, Field(ge=0, le=2**53)]] | None = None
+    languages: Annotated[dict[Term, Bytes], AfterValidator(largest_few)] | None = None
     topics: Terms | None = None
     readme: text(10_000) | None = None  # type: ignore[valid-type]
     stars: Count | None = None

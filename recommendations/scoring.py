@@ -167,6 +167,11 @@ def popularity(stars: Floats, formula: Formula) -> Floats:
     return np.minimum(known / formula.threshold, 1.0)
 
 
+def popular_of(catalogue: Catalogue, formula: Formula) -> Matrix:
+    """The popularity of every project in float32, made once for all people. (n,)."""
+    return popularity(catalogue.stars, formula).astype(np.float32)
+
+
 def shares(weights: Sequence[float] | Floats, heard: Flags) -> Floats:
     """What each component may add at most; the shares of those heard sum to 1. (c,), (c,) -> (c,).
 
@@ -210,7 +215,7 @@ def scored(catalogue: Catalogue, at: Positions, person: Person, formula: Formula
 def best(catalogue: Catalogue, person: Person, formula: Formula, count: int, popular: Matrix) -> Scored:
     """The `count` best projects that the person may be shown and that qualify.
 
-    popular: popularity() of the whole catalogue, float32, made once for all people. float32 finds the
+    popular: popular_of() the catalogue. float32 finds the
     candidates, with a margin wider than its error; float64 scores and orders them.
     """
     share = shares(formula.weights, person.heard).astype(np.float32)

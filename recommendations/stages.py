@@ -44,8 +44,9 @@ def score(scope: Scope) -> Work:
     loaded = load(fresh.model)
     for count in generations.refresh_hybrid(loaded, fresh.model):
         yield Counter(hybrid=count)
+    loaded = loaded.centred()
     draft = generations.open_draft(fresh, scope.fence)
-    for count in generations.fill(draft, loaded.centred(), scope.fence):
+    for count in generations.fill(draft, loaded, scope.fence):
         yield Counter(scored=count)
     return generations.publication(draft, scope.fence)
 

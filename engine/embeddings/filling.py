@@ -19,11 +19,15 @@ logger = logging.getLogger(__name__)
 TEXT_FAULTS = (ValueError, RuntimeError, IndexError, MemoryError)
 
 
-@cache
 def embedder(model: EmbeddingModel) -> Embedder:
     """The one embedder of this process for that model."""
-    made: Embedder = import_string(settings.EMBEDDING_PROVIDERS[model.provider])(model.name, model.dimensions)
-    return made
+    return made(settings.EMBEDDING_PROVIDERS[model.provider], model.name, model.dimensions)
+
+
+@cache
+def made(path: str, name: str, dimensions: int) -> Embedder:
+    found: Embedder = import_string(path)(name, dimensions)
+    return found
 
 
 def tables() -> list[type[Embedding]]:
@@ -61,15 +65,27 @@ def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, cla
     ids = [row.id for row in claimed]
     try:
         vectors = checked(embedder(model).embed([row.text for row in claimed]), len(ids), model.dimensions)
+        kept = table.objects.keep(lease, ids, vectors)
     except TEXT_FAULTS as error:
         reason = f"{type(error).__name__}: {error}"
         logger.warning("event=batch_failed table=%s texts=%d reason=%r", table.__name__, len(ids), reason[:200])
         if len(ids) > 1:
             table.objects.filter(pk__in=ids, lease=lease).update(lease="", lease_until=None)
             return Counter()
+        if not answers(model):
+            table.objects.release(lease, ids)
+            raise EmbedderError(f"the model does not answer any more: {reason[:200]}") from error
         return Counter(failed=table.objects.refuse(lease, ids, reason))
-    except (EmbedderError, KeyboardInterrupt):
+    except (EmbedderError, KeyboardInterrupt, SystemExit):
         table.objects.release(lease, ids)
         raise
-    kept = table.objects.keep(lease, ids, vectors)
     return Counter(embedded=kept, superseded=len(ids) - kept)
+
+
+def answers(model: EmbeddingModel) -> bool:
+    """Whether the model embeds a text that is beyond suspicion: a broken device blames every text otherwise."""
+    try:
+        checked(embedder(model).embed(["a text"]), 1, model.dimensions)
+    except TEXT_FAULTS:
+        return False
+    return True

@@ -140,7 +140,7 @@ def empty_database() -> Iterator[str]:
     [
         (
             "embed --batch-size 0",
-            "embed: argument --batch-size: '0' is not allowed; allowed: a whole number from 1 to 4096",
+            "embed: argument --batch-size: '0' is not allowed; allowed: a whole number from 1 to 512",
         ),
         ("embed --batch-size 4097", "argument --batch-size: '4097' is not allowed"),
         (
@@ -397,7 +397,7 @@ def tiny(settings, db) -> Iterator[None]:
     settings.MODEL_DIMENSIONS, settings.MODEL_NAME = 4, "tiny"
     test_embeddings.use(settings, test_embeddings.Tiny)
     yield
-    filling.embedder.cache_clear()
+    filling.made.cache_clear()
 
 
 def test_embed_says_what_it_did_and_what_still_waits(tiny, capsys):

@@ -219,7 +219,8 @@ def test_finishing_is_refused_after_a_take_over_and_publishes_nothing():
 def test_closing_after_a_take_over_changes_nothing():
     run = runs.claim("meal", Scope())
     take_over()
-    runs.close(run)
+    with pytest.raises(runs.LeaseLost):
+        runs.close(run)
     assert the_run().state == Run.State.RUNNING
 
 

@@ -111,7 +111,7 @@ class Generation(models.Model):
     model = models.ForeignKey(EmbeddingModel, on_delete=models.PROTECT, related_name="+")
     taxonomy = models.CharField(max_length=64, help_text="version of the taxonomy")
     inputs = models.CharField(max_length=64)
-    inputs_at = models.DateTimeField(db_default=Now())
+    inputs_at = models.DateTimeField()
     fence = models.BigIntegerField(default=0)
     done_through = models.BigIntegerField(default=0)
     published_at = models.DateTimeField(null=True, blank=True)

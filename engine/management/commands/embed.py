@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         subjects = sorted(table.subject_name for table in filling.tables())
         parser.add_argument("--subject", action="append", choices=subjects, help="only these; may be repeated")
-        parser.add_argument("--batch-size", type=whole(1, 4096), metavar="N", help="texts embedded and stored together")
+        parser.add_argument("--batch-size", type=whole(1, 512), metavar="N", help="texts embedded and stored together")
         parser.add_argument("--limit", type=whole(1, 10**9), metavar="N", help="stop after so many")
 
     def handle(self, *, subject: list[str] | None, batch_size: int | None, limit: int | None, **_: Any) -> int:

@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from engine.models import EmbeddingModel
 from recommendations import evaluation
 from recommendations.catalogue import Loaded, block_of_people, liked_positions, load
 from recommendations.evaluation import Case, Ranker
-from recommendations.models import Profile, Project, Weights
+from recommendations.models import Interaction, Profile, Project, Weights
 from recommendations.schemas import CandidatesLine, InteractionLine
 from recommendations.scoring import Person
 
@@ -38,7 +38,9 @@ class Command(BaseCommand):
         model = EmbeddingModel.objects.live()
         plain = load(model)
         loaded = plain.centred()
-        cases = cases_of(read(candidates, CandidatesLine), trained(read(interactions, InteractionLine)), loaded, model)
+        cases = cases_of(
+            list(read(candidates, CandidatesLine)), trained(read(interactions, InteractionLine)), loaded, model
+        )
         if not cases:
             raise Refused("evaluate: no user of --candidates is known here with a candidate that is relevant")
         ties = evaluation.tie_breaks(loaded.names)
@@ -52,22 +54,20 @@ class Command(BaseCommand):
             self.console().print(table(found))
 
 
-def read(file: str, schema: type[Record]) -> list[Record]:
+def read(file: str, schema: type[Record]) -> Iterator[Record]:
     """All lines. A measure taken on a part of a file would mislead, so a bad line ends it."""
-    found = []
     with LineFile(file) as lines:
         for line in lines.records(schema):
             if isinstance(line, BadLine):
                 raise Refused(f"{file}:{line.number}: {line.reason}", 1)
-            found.append(line.record)
-    return found
+            yield line.record
 
 
-def trained(rows: list[InteractionLine]) -> dict[str, dict[str, float]]:
+def trained(rows: Iterable[InteractionLine]) -> dict[str, dict[str, float]]:
     """username -> project -> seconds, of what may be learnt from."""
     found: dict[str, dict[str, float]] = {}
     for row in rows:
-        if row.split == "train" and row.kind in ("star", "like", "save"):
+        if row.split == "train" and row.kind in Interaction.TASTE:
             found.setdefault(row.username, {})[row.full_name.lower()] = row.at.timestamp()
     if not found:
         raise Refused("evaluate: --interactions holds no row with split=train", 1)

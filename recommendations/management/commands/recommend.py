@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -37,7 +38,7 @@ class Command(BaseCommand):
     def show(self, username: str, generation: Generation, rows: list[Recommendation]) -> None:
         console = self.console()
         console.print(
-            f"For {escape(username)}, as of {answers.age(generation.published_at)} ({generation.weights})",
+            f"For {escape(username)}, as of {moment(generation.published_at)} ({generation.weights})",
             style="bold",
         )
         console.print(table(rows) if rows else "Nothing yet: run ./ost manage run_pipeline recommendations")
@@ -65,6 +66,10 @@ def table(rows: list[Recommendation]) -> Table:
         made.add_row(str(row.rank), what_and_why(row), f"{sum(parts):.1f}" if parts else "new", *figures)
     made.caption = "score = semantic + category + tech + popularity, in percent"
     return made
+
+
+def moment(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC") if at else "never"
 
 
 def what_and_why(row: Recommendation) -> str:
