@@ -13,14 +13,12 @@ from django.db.models.functions import Lower
 from benchmarks.table import Row, seconds
 from engine.importing import LINES_AT_ONCE
 from engine.lines import GoodLine, LineFile
-from recommendations.importing import PROJECT_KEYS, import_projects
+from recommendations.importing import PROJECT_COLUMNS, PROJECT_KEYS, import_projects
 from recommendations.models import Project
 from recommendations.schemas import ProjectLine
 
 PROJECTS = 30_000
-FIELDS = [
-    {"fork": "is_fork", "archived": "is_archived", "disabled": "is_disabled"}.get(key, key) for key in PROJECT_KEYS
-]
+FIELDS = list(PROJECT_COLUMNS)
 
 
 def measure() -> Iterator[Row]:
@@ -29,9 +27,11 @@ def measure() -> Iterator[Row]:
         file.write_text("".join(json.dumps(project(i)) + "\n" for i in range(PROJECTS)))
         lines = read(file)
         for what in ("insert", "again, unchanged"):
-            Project.objects.all().delete() if what == "insert" else None
+            if what == "insert":
+                Project.objects.all().delete()
             ours = seconds(lambda: in_blocks(lines, import_projects))
-            Project.objects.all().delete() if what == "insert" else None
+            if what == "insert":
+                Project.objects.all().delete()
             other = seconds(lambda: in_blocks(lines, bulk_create))
             yield Row(f"{PROJECTS:,} projects, {what}", ours, "bulk_create", other, f"{PROJECTS / ours:,.0f} rows/s")
         Project.objects.all().delete()

@@ -11,7 +11,7 @@ from recommendations import scoring
 from recommendations.catalogue import LIKED
 from recommendations.scoring import Catalogue, Formula, Person
 
-FORMULA = Formula((0.25, 0.45, 0.5, 0.1), 100_000, True, 0.1)
+FORMULA = Formula(scoring.REFERENCE, 100_000, True, 0.1)
 KEPT = 50
 
 

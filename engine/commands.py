@@ -14,10 +14,11 @@ from django.core.management.base import BaseCommand, CommandParser, OutputWrappe
 from django.db import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError, connections
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from engine.embeddings.base import EmbedderError
 from engine.lines import FileRefused
+from engine.pipeline import Stage
 from engine.runs import Busy, LeaseLost
 from engine.text import printable
 
@@ -145,13 +146,14 @@ class StageBars:
     """Shows a run's stages as bars, one a stage."""
 
     def __init__(self, bars: Progress) -> None:
-        self.bars, self.tasks = bars, {}  # type: Progress, dict[str, Any]
+        self.bars = bars
+        self.tasks: dict[str, TaskID] = {}
 
-    def started(self, stage: str, total: int) -> None:
-        self.tasks[stage] = self.bars.add_task(stage, total=total)
+    def started(self, stage: Stage, total: int) -> None:
+        self.tasks[stage.name] = self.bars.add_task(stage.name, total=total)
 
-    def advanced(self, stage: str, counts: Counter[str]) -> None:
-        self.bars.advance(self.tasks[stage], max(counts.values(), default=0))
+    def advanced(self, stage: Stage, counts: Counter[str]) -> None:
+        self.bars.advance(self.tasks[stage.name], stage.done(counts))
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

@@ -70,7 +70,6 @@ class Run(models.Model):
                 nulls_distinct=False,
             )
         ]
-        indexes = [models.Index(fields=["pipeline", "-created_at"], name="run_newest")]
 
     def __str__(self) -> str:
         return " ".join(filter(None, [self.pipeline, self.source, str(self.day or "")]))
@@ -90,7 +89,7 @@ class Step(models.Model):
         FAILED = "failed"
         LOST = "lost"
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
     name = models.CharField(max_length=60)
     fence = models.PositiveIntegerField()
     state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
@@ -287,7 +286,8 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
 class Embedding(models.Model):
     """The text of one subject and its vector by one model. Waiting while `vector_hash` is not `text_hash`.
 
-    Subclasses name `subject` (a foreign key) and `subject_name` (the word of `--subject`).
+    Subclasses name `subject` (a foreign key, without an index: the constraint has one) and `subject_name` (the
+    word of `--subject`).
     """
 
     subject_name: ClassVar[str]

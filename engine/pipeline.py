@@ -37,11 +37,19 @@ class Scope:
 
 @dataclass(frozen=True)
 class Stage:
-    """name, the work as a generator of counts, and how many units wait for it."""
+    """name, the work as a generator of counts, and how many units wait for it.
+
+    units: the counts that are such units; all of them when none is named.
+    """
 
     name: str
     work: Callable[[Scope], Work]
     waiting: Callable[[Scope], int]
+    units: tuple[str, ...] = ()
+
+    def done(self, counts: Counter[str]) -> int:
+        """How many units those counts make."""
+        return sum(counts[unit] for unit in self.units or counts)
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,13 @@ class LeaseLost(Exception):
 class Watcher(Protocol):
     """Who wants to see progress: a progress bar, a log."""
 
-    def started(self, stage: str, total: int) -> None: ...
-    def advanced(self, stage: str, counts: Counter[str]) -> None: ...
+    def started(self, stage: Stage, total: int) -> None: ...
+    def advanced(self, stage: Stage, counts: Counter[str]) -> None: ...
 
 
 class Silent:
-    def started(self, stage: str, total: int) -> None: ...
-    def advanced(self, stage: str, counts: Counter[str]) -> None: ...
+    def started(self, stage: Stage, total: int) -> None: ...
+    def advanced(self, stage: Stage, counts: Counter[str]) -> None: ...
 
 
 def get_pipeline(name: str) -> Pipeline:
@@ -111,7 +111,7 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher) -> bool
     work = stage.work(scope)
     try:
         step.total = stage.waiting(scope)
-        watcher.started(stage.name, step.total)
+        watcher.started(stage, step.total)
         while True:
             try:
                 done = next(work)
@@ -121,7 +121,7 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher) -> bool
             counts.update(done)
             step.cpu_seconds, step.peak_memory = time.process_time() - cpu, peak_memory()
             renew(run, step, counts)
-            watcher.advanced(stage.name, done)
+            watcher.advanced(stage, done)
         step.cpu_seconds, step.peak_memory = time.process_time() - cpu, peak_memory()
         finish(run, step, counts, publish)
     except LeaseLost:

@@ -68,13 +68,26 @@ def base_folder() -> Path:
 
 def given(instance: str) -> str:
     """DATABASE_URL, or what the file holds that DATABASE_URL_FILE names; only "main" can be given."""
+    if instance != "main":
+        return ""
     path = os.environ.get("DATABASE_URL_FILE", "").strip()
-    if instance != "main" or not path:
-        return os.environ.get("DATABASE_URL", "").strip() if instance == "main" else ""
+    if not path:
+        return (os.environ.get("DATABASE_URL") or _in_env_file("DATABASE_URL")).strip()
     try:
         return Path(path).read_text().strip()
     except (OSError, UnicodeError) as error:
         raise DatabaseUnavailable(f"DATABASE_URL_FILE cannot be read: {type(error).__name__}") from None
+
+
+def _in_env_file(name: str) -> str:
+    """What `.env` says of a variable. `ost` asks before Django, which reads that file, is installed."""
+    path = Path(os.environ.get("OST_ENV_FILE", REPOSITORY / ".env"))
+    with suppress(OSError, UnicodeError):
+        for line in path.read_text(encoding="utf-8-sig").splitlines():
+            key, _, value = line.strip().removeprefix("export ").partition("=")
+            if key == name:
+                return value.strip().strip("\"'")
+    return ""
 
 
 def url(instance: str = "main") -> str:

@@ -110,7 +110,7 @@ if KNOWN_WIDTHS.get(MODEL_NAME, MODEL_DIMENSIONS) != MODEL_DIMENSIONS:
 EMBEDDING_DEVICE = environment.choice("EMBEDDING_DEVICE", "auto", ("auto", "cpu", "cuda"))
 BATCH_SIZE = environment.whole("BATCH_SIZE", 256, 1, 512)
 
-# Which text of a project is embedded: its meaning alone, or that of document 003 with its stars.
+# Which text of a project is embedded: its meaning alone, or the text of embed_star with its stars.
 PROJECT_TEXT = environment.choice("PROJECT_TEXT", "meaning", ("meaning", "embed_star"))
 
 # The first version of the weights. Afterwards the live row rules, and ost.W001 names what differs.

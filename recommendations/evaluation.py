@@ -13,7 +13,7 @@ from recommendations.scoring import Catalogue, Floats, Formula, Person, Position
 Relevant = npt.NDArray[np.bool_]
 CUT = 10
 WORD = r"(?u)\b\w[\w+#.]*\b"  # keeps c++ and c# apart from c
-REFERENCE = Formula((0.25, 0.45, 0.5, 0.1), 100_000, False, 0.1)
+REFERENCE = Formula(scoring.REFERENCE, 100_000, False, 0.1)
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ def tie_breaks(names: Sequence[str]) -> npt.NDArray[np.uint64]:
     return np.array([int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) for name in names], dtype=np.uint64)
 
 
-def ndcg(ranked: Relevant, cut: int = CUT) -> float:
-    """Binary nDCG: gains of the first `cut` over those of an ideal order. ranked (k,): relevance, best first."""
-    discounts = 1 / np.log2(np.arange(2, cut + 2))
-    ideal = discounts[: min(cut, int(ranked.sum()))].sum()
-    return float((ranked[:cut] * discounts[: len(ranked[:cut])]).sum() / ideal) if ideal else 0.0
+def ndcg(ranked: Relevant) -> float:
+    """Binary nDCG@10: gains of the first ten over those of an ideal order. ranked (k,): relevance, best first."""
+    discounts = 1 / np.log2(np.arange(2, CUT + 2))
+    ideal = discounts[: min(CUT, int(ranked.sum()))].sum()
+    return float((ranked[:CUT] * discounts[: len(ranked[:CUT])]).sum() / ideal) if ideal else 0.0
 
 
-def recall(ranked: Relevant, cut: int = CUT) -> float:
-    """The share of all relevant ones among the first `cut`."""
-    return float(ranked[:cut].sum() / ranked.sum()) if ranked.any() else 0.0
+def recall(ranked: Relevant) -> float:
+    """The share of all relevant ones among the first ten."""
+    return float(ranked[:CUT].sum() / ranked.sum()) if ranked.any() else 0.0
 
 
 def auc(score: Floats, relevant: Relevant) -> float:
@@ -92,7 +92,7 @@ def by_reference(catalogue: Catalogue, texts: Mapping[int, Person]) -> Ranker:
     def rank(case: Case) -> Floats:
         plain = texts.get(case.person.id, case.person)
         alone = replace(plain, liked=plain.liked[:0])
-        return scoring.components(catalogue, case.at, alone, REFERENCE) @ scoring.REFERENCE
+        return scoring.components(catalogue, case.at, alone, REFERENCE) @ np.array(scoring.REFERENCE)
 
     return rank
 

@@ -19,7 +19,7 @@ from recommendations import scoring
 from recommendations.catalogue import Loaded, inputs, people
 from recommendations.models import Generation, HybridVector, Profile, Recommendation, Weights
 from recommendations.models.taxonomy import load_taxonomy
-from recommendations.scoring import COMPONENTS, Person, Scored
+from recommendations.scoring import COMPONENTS, Person, Positions, Scored
 
 KEPT = 50  # recommendations stored a person
 COLUMNS = {
@@ -83,21 +83,23 @@ def fill(draft: Generation, loaded: Loaded, fence: int) -> Iterator[int]:
     """Score everyone from where the draft stopped; yields how many people each block held."""
     formula = draft.weights.formula
     popular = scoring.popular_of(loaded.catalogue, formula)
+    cold = scoring.cold_start(loaded.catalogue, loaded.created)
     for block in people(loaded, draft.model, after=draft.done_through):
         rows: list[tuple[Any, ...]] = []
         for person in block:
-            rows += rows_of(draft, loaded, person, popular)
+            rows += rows_of(draft, loaded, person, popular, cold)
         add(draft, rows, block[-1].id, fence)
         yield len(block)
 
 
-def rows_of(draft: Generation, loaded: Loaded, person: Person, popular: Matrix) -> list[tuple[Any, ...]]:
+def rows_of(
+    draft: Generation, loaded: Loaded, person: Person, popular: Matrix, cold: Positions
+) -> list[tuple[Any, ...]]:
     """What is recommended to one person, as rows in the order of COLUMNS; nobody gets none."""
     if person.known:
         found = scoring.best(loaded.catalogue, person, draft.weights.formula, KEPT, popular)
         if len(found.positions):
             return scored_rows(draft, loaded, person, found)
-    cold = scoring.cold_start(loaded.catalogue, loaded.created, KEPT + len(person.never))
     shown = cold[~np.isin(cold, person.never)][:KEPT]
     return [
         (draft.pk, person.id, int(loaded.catalogue.ids[at]), rank, rank, "", *[None] * 4, [], [], None, True)

@@ -6,7 +6,7 @@ from recommendations.stages import STAGES
 RECOMMENDATIONS = Pipeline(
     name="recommendations",
     stages=STAGES,
-    # The asset names of document 001, for those who know the pipeline by them.
+    # The asset names of OST Data Engine, for those who know the pipeline by them.
     aliases={
         "project_mappings": "enrich",
         "mappings_ready": "enrich",

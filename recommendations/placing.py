@@ -15,13 +15,14 @@ from recommendations.catalogue import Positions, vectors_of
 from recommendations.models import Category, CategoryEmbedding, ProjectCategory, ProjectEmbedding
 
 PROJECTS_AT_ONCE = 5000
+VERSION = "1"  # raise it when placing changes: every project is then compared anew
 NEAR_ENOUGH = 0.25  # cosine below which no category is said to fit; docs/decisions/placing-by-vector.md
 
 
 def compared_with(model: EmbeddingModel) -> str:
     """Digest of the category vectors: with others, every project is compared again."""
     rows = CategoryEmbedding.objects.filter(model=model).order_by("subject_id").values_list("subject_id", "vector_hash")
-    return digest(*(f"{pk} {vector_hash}" for pk, vector_hash in rows), str(NEAR_ENOUGH), "without what all share")
+    return digest(*(f"{pk} {vector_hash}" for pk, vector_hash in rows), str(NEAR_ENOUGH), VERSION)
 
 
 def unplaced(model: EmbeddingModel) -> "QuerySet[ProjectEmbedding]":
@@ -39,8 +40,11 @@ def mark(model: EmbeddingModel) -> MD5:
     return MD5(Concat(F("vector_hash"), Value(compared_with(model))))
 
 
-def place(model: EmbeddingModel) -> Iterator[int]:
-    """Give each its nearest category, with the cosine as confidence; yields how many were placed, by blocks."""
+def place(model: EmbeddingModel) -> Iterator[tuple[int, int]]:
+    """Give each its nearest category if that is near enough, with the cosine as confidence.
+
+    Yields how many were compared and how many of them placed, by blocks.
+    """
     ids = np.array(Category.objects.order_by("pk").values_list("pk", flat=True), dtype=np.int64)
     if not len(ids):
         return
@@ -61,8 +65,8 @@ def place(model: EmbeddingModel) -> Iterator[int]:
             projects = np.array([row[0] for row in rows], dtype=np.int64)
             vectors = vectors_of("recommendations_projectembedding", model, projects)
             placed = nearest(scoring.centred(vectors, centre), categories)
-            write(projects, [row[1] for row in rows], ids, placed)
-        yield len(rows)
+            near = write(projects, [row[1] for row in rows], ids, placed)
+        yield len(rows), near
         after = int(projects[-1])
 
 
@@ -81,8 +85,8 @@ def nearest(vectors: Matrix, categories: Matrix) -> tuple[Positions, Matrix]:
     return best, cosines[np.arange(len(best)), best]
 
 
-def write(projects: Positions, marks: list[str], ids: Positions, placed: tuple[Positions, Matrix]) -> None:
-    """Replace the links by vector of those projects, and note what they were compared with."""
+def write(projects: Positions, marks: list[str], ids: Positions, placed: tuple[Positions, Matrix]) -> int:
+    """Replace the links by vector of those projects, and note what they were compared with; how many are near."""
     best, cosines = placed
     near = np.where(cosines >= NEAR_ENOUGH, ids[best], 0)
     copy_in(
@@ -112,3 +116,4 @@ def write(projects: Positions, marks: list[str], ids: Positions, placed: tuple[P
         cursor.execute(
             "UPDATE recommendations_project p SET placed_by = n.mark FROM pg_temp.nearest n WHERE p.id = n.project_id"
         )
+    return int((near > 0).sum())

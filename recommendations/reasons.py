@@ -19,7 +19,7 @@ def sentences(
     parts: contributions by component; empty for a person nothing is known of.
     """
     if not parts:
-        return ["Popular or new: nothing is known of your taste yet."]
+        return ["Popular or new: nothing that is known of you leads to a project yet."]
     total = sum(parts.values()) or 1.0
     said = []
     if stacks:

@@ -1,6 +1,6 @@
 """Components, contributions, the best n, variety. Arrays in, arrays out.
 
-The reference formula (documents 000 and 001): .25 semantic + .45 category + .5 tech + .1 popularity.
+The reference formula, that of OST Data Engine: .25 semantic + .45 category + .5 tech + .1 popularity.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ Positions = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 COMPONENTS = ("semantic", "category", "tech", "popularity")
-REFERENCE = np.array([0.25, 0.45, 0.5, 0.1])
+REFERENCE = (0.25, 0.45, 0.5, 0.1)
 VERSION = "1"  # part of what a generation is made from: raise it when a formula here changes
 NEAREST = 3  # the semantic component is the mean of so many largest cosines
 DOUBT = 1e-5  # more than float32 can be wrong by in a score
@@ -109,7 +109,7 @@ class Scored:
 
     @property
     def raw_score(self) -> Floats:
-        return self.components @ REFERENCE
+        return self.components @ np.array(REFERENCE)
 
 
 def centre_of(vectors: Matrix) -> Matrix:
@@ -238,15 +238,18 @@ def best(catalogue: Catalogue, person: Person, formula: Formula, count: int, pop
     return Scored(found.positions[keep], found.components[keep], found.parts[keep], found.nearest[keep])
 
 
-def cold_start(catalogue: Catalogue, created: Floats, count: int) -> Positions:
-    """For a person nothing is known of: the popular and the new in turn. created (n,): seconds, unknown NaN."""
+def cold_start(catalogue: Catalogue, created: Floats) -> Positions:
+    """For people nothing is known of: the popular and the new in turn, all of them once.
+
+    created (n,): seconds, unknown NaN.
+    """
     served = np.flatnonzero(catalogue.served)
     stars, age = np.nan_to_num(catalogue.stars[served], nan=-1), np.nan_to_num(created[served], nan=-np.inf)
-    popular = served[np.lexsort((catalogue.ids[served], -stars))][:count]
-    new = served[np.lexsort((catalogue.ids[served], -stars, -age))][:count]
+    popular = served[np.lexsort((catalogue.ids[served], -stars))]
+    new = served[np.lexsort((catalogue.ids[served], -stars, -age))]
     both = np.column_stack([popular, new]).ravel()
     _, first = np.unique(both, return_index=True)
-    return both[np.sort(first)][:count]
+    return both[np.sort(first)]
 
 
 def representatives(liked: Positions, at: Floats, stars: Floats, count: int) -> Positions:
@@ -283,7 +286,7 @@ def incidence(rows: Positions, columns: Positions, shape: tuple[int, int]) -> Ma
 
 
 def hybrid(catalogue: Catalogue) -> Iterator[tuple[Positions, Matrix]]:
-    """Document 000's vectors, a block of projects at a time: positions (b,), vectors (b, d + c + s + 1).
+    """The hybrid vectors of OST Data Engine, a block of projects at a time: positions (b,), vectors (b, d + c + s + 1).
 
     Blocks: meaning, categories, stacks, each of length 0 or 1, and the log of the stars on a scale to 1 at 100,000.
     """

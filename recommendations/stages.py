@@ -25,8 +25,8 @@ def embed(scope: Scope) -> Work:
     """Vectors for the texts that wait; then the nearest category for projects that no word placed."""
     model = EmbeddingModel.objects.live()
     yield from filling.fill(EMBEDDED, model, settings.BATCH_SIZE)
-    for count in placing.place(model):
-        yield Counter(placed=count)
+    for compared, placed in placing.place(model):
+        yield Counter(compared=compared, placed=placed)
     return None
 
 
@@ -61,6 +61,6 @@ def enrich_waiting(scope: Scope) -> int:
 
 STAGES = (
     Stage("enrich", enrich, enrich_waiting),
-    Stage("embed", embed, embed_waiting),
-    Stage("score", score, score_waiting),
+    Stage("embed", embed, embed_waiting, units=("embedded", "failed", "superseded", "compared")),
+    Stage("score", score, score_waiting, units=("scored",)),
 )

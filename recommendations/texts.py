@@ -44,7 +44,10 @@ def profile_text(
 
 
 def starred_text(facts: Mapping[str, Any]) -> str:
-    """Document 003's text: full name, description, language, stars, owner. Its vector ages with every star."""
+    """The text of embed_star: full name, description, language, stars, owner.
+
+    Stars are no fact of meaning: the text is made anew when another fact changes, not with every star.
+    """
     owner, _ = facts["full_name"].split("/", 1)
     lines = [
         f"Repository: {facts['full_name']}",

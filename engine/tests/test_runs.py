@@ -327,10 +327,10 @@ def test_a_watcher_hears_what_waits_and_each_block():
     heard: list[object] = []
 
     class Listener:
-        def started(self, stage: str, total: int) -> None:
-            heard.append((stage, total))
+        def started(self, stage: Stage, total: int) -> None:
+            heard.append((stage.name, total))
 
-        def advanced(self, stage: str, counts: Counter[str]) -> None:
+        def advanced(self, stage: Stage, counts: Counter[str]) -> None:
             heard.append(dict(counts))
 
     runs.run(pipeline(stage("cook", {"cooked": 1}, {"cooked": 2})), Scope(), watcher=Listener())

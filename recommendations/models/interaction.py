@@ -23,7 +23,9 @@ class Interaction(models.Model):
     TASTE = (Kind.STAR, Kind.LIKE, Kind.SAVE)
     KNOWN = (*TASTE, Kind.DISMISS)  # found or refused already: never recommended again
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="interactions")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="interactions", db_index=False
+    )
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="interactions")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     at = models.DateTimeField()

@@ -27,7 +27,7 @@ class Message(models.Model):
 
 class MessageEmbedding(Embedding):
     subject_name = "messages"
-    subject = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="embeddings")
+    subject = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="embeddings", db_index=False)
 
     class Meta(Embedding.Meta):
         pass

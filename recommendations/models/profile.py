@@ -30,7 +30,7 @@ class Profile(models.Model):
 
 
 class ProfileCategory(Link):
-    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="category_links")
+    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="category_links", db_index=False)
     category = models.ForeignKey(Category, on_delete=models.CASCADE, related_name="profile_links")
 
     class Meta:
@@ -44,7 +44,7 @@ class ProfileCategory(Link):
 
 
 class ProfileTechStack(Link):
-    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="stack_links")
+    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="stack_links", db_index=False)
     stack = models.ForeignKey(TechStack, on_delete=models.CASCADE, related_name="profile_links")
 
     class Meta:
@@ -59,7 +59,7 @@ class ProfileTechStack(Link):
 
 class ProfileEmbedding(Embedding):
     subject_name = "profiles"
-    subject = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="embeddings")
+    subject = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="embeddings", db_index=False)
 
     class Meta(Embedding.Meta):
         pass

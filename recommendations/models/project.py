@@ -25,17 +25,9 @@ FACTS = MD5(
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
-    def named(self, full_name: str) -> ProjectQuerySet:
-        """By owner/name, in any case."""
-        return self.annotate(lower_name=Lower("full_name")).filter(lower_name=full_name.lower())
-
     def to_enrich(self, taxonomy_version: str) -> ProjectQuerySet:
         """Projects whose facts or whose taxonomy are not those they were last placed with."""
         return self.exclude(enriched_facts=F("facts_hash"), enriched_taxonomy=taxonomy_version)
-
-    def recommendable(self) -> ProjectQuerySet:
-        """Neither archived nor disabled."""
-        return self.filter(is_archived=False, is_disabled=False)
 
 
 class Project(models.Model):
@@ -80,10 +72,6 @@ class Project(models.Model):
     def __str__(self) -> str:
         return self.full_name
 
-    @property
-    def url(self) -> str:
-        return f"https://github.com/{self.full_name}"
-
 
 class Link(models.Model):
     """That something belongs under a term. A curator's word outlives every run: also the word "no" (applies=False)."""
@@ -106,7 +94,7 @@ class Link(models.Model):
 class ProjectCategory(Link):
     """by_vector: no word placed the project, its nearest category by meaning did."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="category_links")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="category_links", db_index=False)
     category = models.ForeignKey(Category, on_delete=models.CASCADE, related_name="project_links")
     by_vector = models.BooleanField(default=False)
 
@@ -121,7 +109,7 @@ class ProjectCategory(Link):
 
 
 class ProjectTechStack(Link):
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="stack_links")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="stack_links", db_index=False)
     stack = models.ForeignKey(TechStack, on_delete=models.CASCADE, related_name="project_links")
 
     class Meta:
@@ -136,20 +124,20 @@ class ProjectTechStack(Link):
 
 class ProjectEmbedding(Embedding):
     subject_name = "projects"
-    subject = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="embeddings")
+    subject = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="embeddings", db_index=False)
 
     class Meta(Embedding.Meta):
         pass
 
 
 class HybridVector(models.Model):
-    """Document 000's vector [meaning, categories, stacks, popularity], each block of length 0 or 1.
+    """The hybrid vector of OST Data Engine [meaning, categories, stacks, popularity], each block of length 0 or 1.
 
     Weights belong to the query, so a change of them rewrites nothing here. slots: the digest of which id
     stands at which place.
     """
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="hybrid_vectors")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="hybrid_vectors", db_index=False)
     model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="+")
     slots = models.CharField(max_length=64)
     vector = VectorField()

@@ -137,7 +137,7 @@ class Recommendation(models.Model):
     rank_by_score and says why.
     """
 
-    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="recommendations")
+    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="recommendations", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recommendations")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="recommendations")
     rank = models.PositiveSmallIntegerField()
@@ -150,7 +150,7 @@ class Recommendation(models.Model):
     stacks = ArrayField(models.TextField(), default=list)
     categories = ArrayField(models.TextField(), default=list)
     nearest = models.ForeignKey(Project, null=True, on_delete=models.SET_NULL, related_name="+")
-    cold_start = models.BooleanField(default=False)
+    cold_start = models.BooleanField(default=False, help_text="nothing known of the person led to it")
 
     class Meta:
         constraints = [

@@ -52,7 +52,7 @@ class TechStack(Term):
 
 class CategoryEmbedding(Embedding):
     subject_name = "categories"
-    subject = models.ForeignKey(Category, on_delete=models.CASCADE, related_name="embeddings")
+    subject = models.ForeignKey(Category, on_delete=models.CASCADE, related_name="embeddings", db_index=False)
 
     class Meta(Embedding.Meta):
         pass

@@ -314,7 +314,7 @@ def test_a_newcomer_is_shown_something(ost):
     score()
     done = ost("recommend", "newcomer")
     assert done.code == 0
-    assert "Popular or new: nothing is known of your taste yet." in done.out.replace("\n", " ")
+    assert "Popular or new: nothing that is known of you leads to a project yet." in done.out.replace("\n", " ")
 
 
 @pytest.mark.usefixtures("world")
@@ -431,7 +431,7 @@ def test_rank_keeps_the_order_of_its_lines_and_names_bad_ones(ost, lines, tmp_pa
     done = ost("rank", file, "-o", tmp_path / "out.jsonl")
     written = [json.loads(line)["username"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert written == ["newcomer", "alice", "newcomer"]
-    assert (done.code, done.summary["state"], done.summary["users"]) == (1, "partly", "3")
+    assert (done.code, done.summary["state"], done.summary["lines"]) == (1, "partly", "4")
     assert done.err.startswith(f"{file}:2: ")
 
 

@@ -304,10 +304,10 @@ def fails_at(monkeypatch, username: str) -> None:
     """From now on the person of that name cannot be scored; people come one at a time."""
     rows = generations.rows_of
 
-    def planted(made, loaded, person, popular):
+    def planted(made, loaded, person, *others):
         if person.id == Profile.objects.get(user__username=username).pk:
             raise RuntimeError("planted")
-        return rows(made, loaded, person, popular)
+        return rows(made, loaded, person, *others)
 
     monkeypatch.setattr(catalogue, "PEOPLE_AT_ONCE", 1)
     monkeypatch.setattr(generations, "rows_of", planted)

@@ -13,7 +13,7 @@ UP, RIGHT, BETWEEN, AWAY = [0.0, 1, 0], [1.0, 0, 0], [0.8, 0.6, 0], [0.0, 0, 1]
 
 
 def place() -> int:
-    return sum(placing.place(EmbeddingModel.objects.live()))
+    return sum(compared for compared, _ in placing.place(EmbeddingModel.objects.live()))
 
 
 def waiting() -> int:
@@ -166,7 +166,7 @@ def test_blocks_reach_every_project(games, monkeypatch):
     monkeypatch.setattr(placing, "PROJECTS_AT_ONCE", 2)
     for number in range(5):
         embedded(UP, full_name=f"octo/tool{number}")
-    assert list(placing.place(EmbeddingModel.objects.live())) == [2, 2, 1]
+    assert list(placing.place(EmbeddingModel.objects.live())) == [(2, 2), (2, 2), (1, 1)]
 
 
 def test_placing_costs_the_same_however_many_projects_there_are(games):

@@ -56,4 +56,4 @@ def test_there_is_always_a_reason(parts):
 
 
 def test_a_person_nothing_is_known_of_is_told_so():
-    assert said({}) == "Popular or new: nothing is known of your taste yet."
+    assert said({}) == "Popular or new: nothing that is known of you leads to a project yet."

@@ -240,7 +240,7 @@ def test_an_empty_catalogue_gives_nothing():
     catalogue = make_catalogue(size=0)
     person = make_person(catalogue, text=np.ones(6, np.float32))
     assert not len(best(catalogue, person).positions)
-    assert not len(scoring.cold_start(catalogue, row(), 5))
+    assert not len(scoring.cold_start(catalogue, row()))
     assert not list(scoring.hybrid(catalogue))
 
 
@@ -258,19 +258,19 @@ def test_nearest_is_none_where_nothing_liked_is_alike():
 
 def test_cold_start_takes_the_popular_and_the_new_in_turn():
     catalogue = make_catalogue(size=4, stars=row(9, 8, 1, 0), served=np.ones(4, bool))
-    assert scoring.cold_start(catalogue, row(1, 2, 3, 4), 4).tolist() == [0, 3, 1, 2]
+    assert scoring.cold_start(catalogue, row(1, 2, 3, 4)).tolist() == [0, 3, 1, 2]
 
 
 def test_cold_start_repeats_nothing_and_serves_nothing_archived():
     catalogue = make_catalogue()
-    found = scoring.cold_start(catalogue, np.arange(120.0), 60).tolist()
-    assert len(set(found)) == len(found) == 60
+    found = scoring.cold_start(catalogue, np.arange(120.0)).tolist()
+    assert len(set(found)) == len(found) == catalogue.served.sum()
     assert catalogue.served[found].all()
 
 
 def test_cold_start_puts_unknown_stars_and_dates_last():
     catalogue = make_catalogue(size=3, stars=row(np.nan, 0, 1), served=np.ones(3, bool))
-    assert scoring.cold_start(catalogue, row(np.nan, 5, 9), 3).tolist() == [2, 1, 0]
+    assert scoring.cold_start(catalogue, row(np.nan, 5, 9)).tolist() == [2, 1, 0]
 
 
 def test_varied_caps_an_owner_among_those_shown():
@@ -365,7 +365,7 @@ def test_no_function_writes_to_what_it_is_given():
     popular.setflags(write=False)
     before = popular.copy()
     scoring.best(catalogue, person, EVEN, 10, popular)
-    scoring.cold_start(catalogue, catalogue.stars, 10)
+    scoring.cold_start(catalogue, catalogue.stars)
     list(scoring.hybrid(catalogue))
     cosines = row(3, 1, 2)[:, None]
     scoring.mean_of_largest(cosines)

@@ -39,16 +39,16 @@ class Command(BaseCommand):
     def report(self, pipeline: str, run: Run | None, as_json: bool) -> int:
         """The run in one line. Without a run nothing waited, and nothing was written, not even a Run."""
         state = "done" if run is None else "failed" if run.state == Run.State.WAITING else run.state
+        steps = list(run.steps.filter(fence=run.fence)) if run else []
         if as_json:
             facts = {
                 "run": run and run.pk,
                 "state": state,
-                "stages": run.counts if run else {},
+                "stages": {step.name: step.counts for step in steps},
                 "error": run.error if run else "",
             }
             self.write_json({"pipeline": pipeline, **facts})
         else:
-            steps = run.steps.filter(fence=run.fence) if run else []
             counts = {f"{step.name}.{key}": value for step in steps for key, value in sorted(step.counts.items())}
             self.summary(pipeline=pipeline, state=state, run=run.pk if run else "none", **counts)
         if run and run.error:

@@ -1,5 +1,4 @@
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,12 +7,10 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.core.management.base import CommandParser
 
-from engine.commands import DONE, INCOMPLETE
-from engine.commands import Command as BaseCommand
-from engine.lines import BadLine, GoodLine, LineFile
+from engine.importing import LinesCommand
+from engine.lines import LineFile
 from engine.models import EmbeddingModel
 from engine.output import written
-from engine.text import printable
 from recommendations import scoring
 from recommendations.catalogue import Loaded, block_of_people, load
 from recommendations.models import Profile, Weights
@@ -23,7 +20,8 @@ from recommendations.scoring import COMPONENTS, Formula, Person, Positions
 LINES_AT_ONCE = 100
 
 
-class Command(BaseCommand):
+class Command(LinesCommand[CandidatesLine]):
+    schema = CandidatesLine
     help = "Rank given candidates for given users: every known candidate once, best first, starred ones too."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,38 +29,18 @@ class Command(BaseCommand):
         parser.add_argument("-o", "--output", metavar="OUT", help="where to (standard output)")
 
     def handle(self, *, file: str, output: str | None, **_: Any) -> int:
-        model = EmbeddingModel.objects.live()
-        loaded = load(model).centred()
-        where = {name.lower(): position for position, name in enumerate(loaded.names)}
-        formula = Weights.objects.current().formula
-        counts: Counter[str] = Counter(users=0, rejected=0, unknown_users=0, unknown_candidates=0)
+        counts: Counter[str] = Counter(lines=0, rejected=0, unknown_users=0, unknown_candidates=0)
         with LineFile(file) as lines, written(output, self.out) as out:
-            for block in good_blocks(file, lines, counts):
+            model = EmbeddingModel.objects.live()
+            loaded = load(model).centred()
+            where = {name.lower(): position for position, name in enumerate(loaded.names)}
+            formula = Weights.objects.current().formula
+            for block in self.records(lines, counts, LINES_AT_ONCE):
                 for line, person in with_people(block, loaded, model):
-                    counts["users"] += 1
                     counts["unknown_users"] += person is None
-                    at = known(line.candidates, where, counts)
-                    ranked = ranking(loaded, at, person, formula)
+                    ranked = ranking(loaded, known(line.candidates, where, counts), person, formula)
                     out.write(json.dumps({"username": line.username, "ranking": ranked}) + "\n")
-        state = "partly" if counts["rejected"] else "done"
-        if output not in (None, "-"):
-            self.summary(state=state, **counts, file=output)
-        return INCOMPLETE if counts["rejected"] else DONE
-
-
-def good_blocks(file: str, lines: LineFile, counts: Counter[str]) -> Iterator[list[CandidatesLine]]:
-    block: list[CandidatesLine] = []
-    for line in lines.records(CandidatesLine):
-        if isinstance(line, BadLine):
-            counts["rejected"] += 1
-            sys.stderr.write(printable(f"{file}:{line.number}: {line.reason}") + "\n")
-        elif isinstance(line, GoodLine):
-            block.append(line.record)
-        if len(block) == LINES_AT_ONCE:
-            yield block
-            block = []
-    if block:
-        yield block
+        return self.finish(file, counts, summary=output not in (None, "-"))
 
 
 def with_people(

@@ -5,7 +5,7 @@ from recommendations import seeding
 
 
 class Command(BaseCommand):
-    help = "Load the categories and tech stacks that ship with the project. What a curator renamed or added stays."
+    help = "Load the categories and tech stacks that ship with the project. Terms of other names stay as they are."
 
     def handle(self, **options: Any) -> None:
         self.summary(state="done", **seeding.seed_taxonomy())
