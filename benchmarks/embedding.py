@@ -14,7 +14,7 @@ from recommendations.models import Project, ProjectEmbedding
 from recommendations.schemas import ProjectLine
 from recommendations.texts import project_text
 
-TEXTS = 600
+TEXTS = 240
 
 
 def measure() -> Iterator[Row]:
