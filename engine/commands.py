@@ -17,9 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from engine.embeddings.base import EmbedderError
+from engine.ledger import Busy, LeaseLost, NotAllowed
 from engine.lines import FileRefused
-from engine.pipeline import Stage
-from engine.runs import Busy, LeaseLost
+from engine.models import Step
+from engine.pipeline import Stage, Terminated
 from engine.text import printable
 
 DONE, INCOMPLETE, WRONG_USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
@@ -62,7 +63,7 @@ class Command(BaseCommand):
 
     def ended(self, argv: list[str]) -> int:
         """The exit code. Faults of our own still rise as traces: they are for a bug report."""
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that a run hands its claim back
+        signal.signal(signal.SIGTERM, terminate)
         try:
             options = vars(self.create_parser(argv[0], argv[1]).parse_args(argv[2:]))
             args = options.pop("args", ())
@@ -76,6 +77,8 @@ class Command(BaseCommand):
             return self.say(str(refused), WRONG_USAGE)
         except Busy as busy:
             return self.say(str(busy), BUSY)
+        except NotAllowed as refused:
+            return self.say(str(refused), INCOMPLETE)
         except (LeaseLost, EmbedderError) as fault:
             return self.say(str(fault), INCOMPLETE)
         except SystemCheckError as fault:
@@ -155,6 +158,8 @@ class StageBars:
     def advanced(self, stage: Stage, counts: Counter[str]) -> None:
         self.bars.advance(self.tasks[stage.name], stage.done(counts))
 
+    def finished(self, step: Step) -> None: ...
+
 
 def whole(least: int, most: int) -> Callable[[str], int]:
     """An argparse type: a whole number in the range."""
@@ -165,6 +170,11 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         return int(value)
 
     return read
+
+
+def terminate(signum: int, frame: object) -> NoReturn:
+    """SIGTERM: end with its code, handing back on the way what is held."""
+    raise Terminated(TERMINATED)
 
 
 def first_line(error: Exception) -> str:

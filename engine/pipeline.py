@@ -17,6 +17,10 @@ class StageError(Exception):
     """A stage cannot go on and knows why: its input is unfit, its model cannot be loaded. What is served stays."""
 
 
+class Terminated(SystemExit):
+    """The process was told to end: a run hands its claim back. Any other SystemExit in a stage is a fault."""
+
+
 class UnknownStage(ValueError):
     """A stage was named that the pipeline does not have; the message lists those it has."""
 

@@ -25,6 +25,11 @@ def printable(text: str) -> str:
     return "".join(character for character in text if character.isprintable())
 
 
+def visible(text: str) -> str:
+    r"""With \n, \x1b and the like in place of each control character: none is lost, none is obeyed."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def text_hash(text: str) -> str:
     """SHA-256 of the text, hex: what says that a vector is still of this text."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -7,13 +7,16 @@ never overrides what the process was given.
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 env = environ.FileAwareEnv()
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+secrets: set[str] = set()  # what no line of the log may show
 
 
 def read_file(path: Path) -> None:
@@ -40,6 +43,17 @@ def text(name: str, default: str = "") -> str:
             f"{name}_FILE names a file that cannot be read: {error.__class__.__name__}"
         ) from None
     return value or default
+
+
+def secret(name: str) -> str:
+    """Like text; the value, and the password in it where it is an address, are kept out of the log."""
+    value = text(name)
+    secrets.add(value)
+    with suppress(ValueError):  # an address that cannot be read is refused by who needs it
+        address = urlsplit(value)
+        for password in [address.password or "", *parse_qs(address.query).get("password", [])]:
+            secrets.update({password, unquote(password)})
+    return value
 
 
 def choice(name: str, default: str, allowed: Sequence[str]) -> str:
@@ -77,6 +91,14 @@ def number(name: str, default: float, least: float, most: float) -> float:
 def names(name: str, default: Sequence[str]) -> list[str]:
     """A list separated by commas."""
     return [part.strip() for part in text(name, ",".join(default)).split(",") if part.strip()]
+
+
+def redis(name: str) -> str:
+    """The address of a Redis, a secret because of its password; "" when there is none."""
+    value = secret(name)
+    if value and value.partition("://")[0] not in ("redis", "rediss", "unix"):
+        raise ImproperlyConfigured(f"{name} is not an address; allowed: redis://host:port/number")
+    return value
 
 
 def shown(value: str) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from engine import logs
 from engine.timing import Timing
 from ostsite import database, environment
 
@@ -17,7 +18,7 @@ environment.read_file(Path(os.environ.get("OST_ENV_FILE", BASE_DIR / ".env")))
 
 def secret_key() -> str:
     """SECRET_KEY; with the embedded database one is made and kept beside the data."""
-    given = environment.text("SECRET_KEY")
+    given = environment.secret("SECRET_KEY")
     if given:
         if len(given) < 32 or given.startswith("django-insecure-"):
             raise ImproperlyConfigured("SECRET_KEY is too weak; allowed: at least 32 random characters")
@@ -38,12 +39,13 @@ def secret_key() -> str:
     kept = path.read_text().strip()
     if not kept:
         raise ImproperlyConfigured(f"{path} is empty; delete it and a new key is made")
+    environment.secrets.add(kept)
     return kept
 
 
 def databases() -> dict[str, dict[str, object]]:
     """DATABASE_URL, or the embedded server. Every session has time limits, so that no lock outlives its owner."""
-    url = database.url()
+    url = environment.secret("DATABASE_URL") or database.url()
     problem = "DATABASE_URL is not an address; allowed: postgresql://user:password@host:port/name"
     try:
         if urlsplit(url).scheme not in ("postgres", "postgresql"):
@@ -77,12 +79,15 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.postgres",
+    "django_q",
     "engine",
     "recommendations",
     "issues",
     "ostsite",
 ]
 MIDDLEWARE = [
+    "ostsite.middleware.RequestLog",
+    "ostsite.middleware.DatabaseAway",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
@@ -96,7 +101,41 @@ LANGUAGE_CODE = "en"
 PIPELINES = {"recommendations": "recommendations.pipeline.RECOMMENDATIONS"}
 # What `prune` empties: name -> function(how many to keep) -> how many went.
 PRUNED = {"generations": "recommendations.generations.prune"}
+SCHEDULES = "ostsite.schedules.SCHEDULES"
 TIMING = Timing()
+RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting worker knows its predecessors
+
+REDIS_URL = environment.redis("REDIS_URL") or environment.redis("REDIS_CACHE_URL")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "ost_cache"},
+    # What django-q tells of itself twice a second: the ledger and the watchdog know better, nobody reads it.
+    "queue": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
+}
+
+Q_BROKER = environment.choice("Q_BROKER", "orm", ("orm", "redis"))
+if Q_BROKER == "redis" and not REDIS_URL:
+    raise ImproperlyConfigured("Q_BROKER is redis, but REDIS_URL is not set; allowed: orm, or both of them")
+WORKER_PROCESSES = environment.whole("WORKER_PROCESSES", 2, 1, 64)
+Q_CLUSTER = {
+    "name": "ost",
+    **({"redis": REDIS_URL} if Q_BROKER == "redis" else {"orm": "default"}),
+    "workers": WORKER_PROCESSES,
+    "bulk": 1,
+    "queue_limit": 1,  # what waits inside a cluster no other cluster can take
+    "timeout": TIMING.timeout,
+    "retry": 3 * TIMING.timeout + 60,  # far above any job: the reconciler rings again long before
+    "ack_failures": True,
+    "max_attempts": 1,
+    "save_limit": -1,  # the ledger tells what ran
+    "guard_cycle": 0.5,
+    "poll": 0.5,
+    "recycle": 0,
+    "catch_up": False,
+    "scheduler": False,  # engine.jobs runs it, once it has looked at the rows: a bad one would stop them all
+    "cache": "queue",
+}
 
 EMBEDDING_PROVIDERS = {"local": "engine.embeddings.local.LocalEmbedder"}
 EMBEDDING_PROVIDER = environment.choice("EMBEDDING_PROVIDER", "local", tuple(EMBEDDING_PROVIDERS))
@@ -131,14 +170,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 LOG_LEVEL = environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "time=%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
-        name: {"handlers": ["stderr"], "level": LOG_LEVEL, "propagate": False}
-        for name in ("ostsite", "engine", "recommendations", "issues")
-    },
-}
+LOG_FORMAT = environment.choice("LOG_FORMAT", "text", logs.FORMATS)
+METRICS_TOKEN = environment.secret("METRICS_TOKEN")
+logs.configure(environment.secrets)  # last, when every secret is read
+LOGGING = logs.logging_config(LOG_FORMAT, LOG_LEVEL, ours=("ostsite", "engine", "recommendations", "issues"))

@@ -1,5 +1,11 @@
 """Where each app is mounted."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from ostsite import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("livez", health.livez),
+    path("health", health.health),
+    path("metrics", health.exposition),
+]

@@ -12,8 +12,8 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from engine.bulk import copy_in, copy_in_vectors, copy_into
+from engine.ledger import LeaseLost
 from engine.models import EmbeddingModel, Run
-from engine.runs import LeaseLost
 from engine.vectors import Matrix, digest
 from recommendations import scoring
 from recommendations.catalogue import Loaded, inputs, people

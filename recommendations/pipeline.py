@@ -1,15 +1,15 @@
-"""enrich | embed | score: from a project as its source gave it to what each person is recommended."""
+"""enrich | ready | embed | score: from a project as its source gave it to what each person is recommended."""
 
 from engine.pipeline import Pipeline
-from recommendations.stages import STAGES
+from recommendations.stages import PIPELINE, STAGES
 
 RECOMMENDATIONS = Pipeline(
-    name="recommendations",
+    name=PIPELINE,
     stages=STAGES,
     # The asset names of OST Data Engine, for those who know the pipeline by them.
     aliases={
         "project_mappings": "enrich",
-        "mappings_ready": "enrich",
+        "mappings_ready": "ready",
         "dbt_projects_asset": "enrich",
         "dbt_project_enriched_data_asset": "enrich",
         "dbt_user_embeddings_data_asset": "enrich",

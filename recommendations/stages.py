@@ -2,15 +2,27 @@
 
 from collections import Counter
 
+import structlog
 from django.conf import settings
 
 from engine.embeddings import filling
-from engine.models import EmbeddingModel
-from engine.pipeline import Scope, Stage, Work
-from recommendations import enriching, generations, placing
+from engine.models import EmbeddingModel, Step
+from engine.pipeline import Scope, Stage, StageError, Work
+from recommendations import enriching, generations, placing, readiness
 from recommendations.catalogue import load
-from recommendations.models import CategoryEmbedding, Generation, Profile, ProfileEmbedding, ProjectEmbedding
+from recommendations.models import (
+    CategoryEmbedding,
+    Generation,
+    Interaction,
+    Profile,
+    ProfileEmbedding,
+    Project,
+    ProjectEmbedding,
+)
 
+logger = structlog.get_logger(__name__)
+
+PIPELINE = "recommendations"
 EMBEDDED = (CategoryEmbedding, ProjectEmbedding, ProfileEmbedding)
 
 
@@ -21,16 +33,44 @@ def enrich(scope: Scope) -> Work:
     return None
 
 
+def ready(scope: Scope) -> Work:
+    """The catalogue's figures, when they are fit to go on with; with force as they are.
+
+    A failed check yields nothing: a yield is progress, and a run that makes none waits for a person in the end.
+    """
+    figures = {
+        **Project.objects.figures(),
+        "people": Profile.objects.count(),
+        "interactions": Interaction.objects.count(),
+    }
+    found = readiness.problems(figures, passed_before())
+    if found and not scope.force:
+        raise StageError("; ".join(found))
+    for problem in found:
+        logger.warning("taken_as_it_is", problem=problem)
+    yield Counter(figures)
+    return None
+
+
+def passed_before() -> readiness.Figures | None:
+    """The figures that passed last, in an earlier claim of this run too."""
+    passed = Step.objects.filter(run__pipeline=PIPELINE, name="ready", state=Step.State.DONE)
+    return passed.order_by("-pk").values_list("counts", flat=True).first()
+
+
 def embed(scope: Scope) -> Work:
     """Vectors for the texts that wait; then the nearest category for projects that no word placed."""
     model = EmbeddingModel.objects.live()
-    yield from filling.fill(EMBEDDED, model, settings.BATCH_SIZE)
+    yield from filling.fill_all(EMBEDDED, model, settings.BATCH_SIZE)
     for compared, placed in placing.place(model):
         yield Counter(compared=compared, placed=placed)
     return None
 
 
 def embed_waiting(scope: Scope) -> int:
+    """Nothing while there are no projects: a category's text alone is no reason for a run that `ready` stops."""
+    if not Project.objects.exists():
+        return 0
     model = EmbeddingModel.objects.live()
     return filling.waiting(EMBEDDED, model) + placing.unplaced(model).count()
 
@@ -52,6 +92,8 @@ def score(scope: Scope) -> Work:
 
 
 def score_waiting(scope: Scope) -> int:
+    if not Project.objects.exists():
+        return 0
     return Profile.objects.count() if scope.force else generations.waiting()
 
 
@@ -59,8 +101,14 @@ def enrich_waiting(scope: Scope) -> int:
     return enriching.waiting()
 
 
+def ready_waiting(scope: Scope) -> int:
+    """Nothing: a check makes no run necessary."""
+    return 0
+
+
 STAGES = (
     Stage("enrich", enrich, enrich_waiting),
-    Stage("embed", embed, embed_waiting, units=("embedded", "failed", "superseded", "compared")),
+    Stage("ready", ready, ready_waiting, units=("checked",)),  # which it does not count: figures are no work done
+    Stage("embed", embed, embed_waiting, units=("embedded", "elsewhere", "failed", "superseded", "compared")),
     Stage("score", score, score_waiting, units=("scored",)),
 )

@@ -1,19 +1,25 @@
 """The row stage that fills in vectors: claim, embed, keep. It reads rows only, so it knows no domain."""
 
-import logging
+import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
+from typing import NoReturn
 
+import structlog
 from django.apps import apps
 from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils.module_loading import import_string
 
 from engine.embeddings.base import Embedder, EmbedderError
-from engine.models import Claimed, Embedding, EmbeddingModel
+from engine.ledger import operator
+from engine.logs import scrubbed
+from engine.models import Audit, Claimed, Embedding, EmbeddingModel, WorkerGroup
 from engine.vectors import checked
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 # What a text can do to a model. Anything else is a fault of ours and rises.
 TEXT_FAULTS = (ValueError, RuntimeError, IndexError, MemoryError)
@@ -60,6 +66,63 @@ def fill(
             yield counts
 
 
+def fill_all(
+    tables: Sequence[type[Embedding]], model: EmbeddingModel, batch: int
+) -> Generator[Counter[str], None, None]:
+    """For a run: end when nothing waits any more, whoever embedded it; `elsewhere` counts what others did.
+
+    While a loop is at it, or a worker is there whose loop may begin, the run leaves the texts to that: a second
+    model in memory would only slow the first one down.
+    """
+    idle = 1.5 * settings.TIMING.idle
+    busy = time.monotonic() if WorkerGroup.objects.alive().exists() else -idle
+    left = waiting(tables, model)
+    while left:
+        if any(table.objects.leased(model).exists() for table in tables):
+            busy = time.monotonic()
+        if time.monotonic() - busy < idle:
+            time.sleep(idle / 10)
+            now = waiting(tables, model)
+            yield Counter(elsewhere=max(left - now, 0))
+            left = now
+        else:
+            yield from fill(tables, model, batch, limit=batch)
+            left = waiting(tables, model)
+
+
+def watch(tables: Sequence[type[Embedding]], batch: int, idle: float, beat: Callable[[], None]) -> NoReturn:
+    """Fill for ever, for the live model. A pass that finds nothing writes nothing.
+
+    idle: seconds between passes while nothing waits. beat: called at each pass and after each batch, at least
+    every `away` seconds. A database or a model that does not answer is tried again.
+    """
+    trouble, away = "", 10 * idle
+    while True:
+        beat()
+        pause = idle
+        try:
+            for counts in fill(tables, EmbeddingModel.objects.live(), batch):
+                beat()
+                logger.info("batch_embedded", **counts)
+            trouble = ""
+        except (EmbedderError, DatabaseError) as error:
+            reason = scrubbed(str(error)).split("\n")[0][:200]
+            if reason != trouble:  # an outage is told once
+                logger.warning("embedding_put_off", reason=reason)
+            trouble, pause = reason, away
+            connection.close()
+        time.sleep(pause)
+
+
+def again(tables: Sequence[type[Embedding]]) -> int:
+    """Give quarantined texts another chance; returns how many. Audited."""
+    freed = sum(table.objects.again() for table in tables)
+    if freed:
+        names = ", ".join(table.subject_name for table in tables)
+        Audit.objects.create(actor=operator(), action="embed again", subject=names, note=f"{freed} quarantined texts")
+    return freed
+
+
 def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: list[Claimed]) -> Counter[str]:
     """One batch. Only a text that was alone is blamed; an interrupt or a model that cannot load blames none."""
     ids = [row.id for row in claimed]
@@ -67,8 +130,8 @@ def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, cla
         vectors = checked(embedder(model).embed([row.text for row in claimed]), len(ids), model.dimensions)
         kept = table.objects.keep(lease, ids, vectors)
     except TEXT_FAULTS as error:
-        reason = f"{type(error).__name__}: {error}"
-        logger.warning("event=batch_failed table=%s texts=%d reason=%r", table.__name__, len(ids), reason[:200])
+        reason = scrubbed(f"{type(error).__name__}: {error}")
+        logger.warning("batch_failed", table=table.__name__, texts=len(ids), reason=reason[:200])
         if len(ids) > 1:
             table.objects.filter(pk__in=ids, lease=lease).update(lease="", lease_until=None)
             return Counter()

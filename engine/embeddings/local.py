@@ -1,19 +1,19 @@
 """The local provider: sentence-transformers, with the weights of the default model from a package."""
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 from django.conf import settings
 
 from engine.embeddings.base import EmbedderError
 from engine.vectors import Matrix, checked
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 PACKAGED = "sentence-transformers/all-MiniLM-L6-v2"
 # The package is young and its author anonymous: the bytes are trusted, not the name.
@@ -55,7 +55,7 @@ class LocalEmbedder:
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
                 raise
-            logger.warning("event=out_of_memory texts=%d action=half_the_batch", len(texts))
+            logger.warning("out_of_memory", texts=len(texts), action="half_the_batch")
             vectors = self._encode(texts, TEXTS_AT_ONCE // 2)
         return checked(vectors, len(texts), self.dimensions)
 

@@ -18,7 +18,7 @@ import pytest
 from django.core.management import call_command, get_commands, load_command_class
 from django.utils import timezone
 
-from engine import runs
+from engine import ledger, runs
 from engine.bulk import raw_connection
 from engine.commands import BUSY, DONE, INCOMPLETE, INTERRUPTED, WRONG_USAGE, Command
 from engine.embeddings import filling
@@ -53,7 +53,7 @@ def leave(scope: Scope) -> Work:
 
 def lose(scope: Scope) -> Work:
     Run.objects.update(lease_until=datetime(2000, 1, 1, tzinfo=UTC))
-    runs.claim("lost", Scope())
+    ledger.claim("lost", Scope())
     yield Counter(cooked=1)
     return None
 
@@ -181,7 +181,7 @@ def test_the_pipeline_of_recommendations_goes_by_no_days(settings, capsys):
 def test_an_unknown_stage_of_recommendations_lists_its_stages(settings, capsys):
     settings.PIPELINES = {"recommendations": "recommendations.pipeline.RECOMMENDATIONS"}
     assert code("run_pipeline", "recommendations", "--stage", "scrape") == WRONG_USAGE
-    assert "unknown stage 'scrape'; allowed: enrich, embed, score" in complaint(capsys)
+    assert "unknown stage 'scrape'; allowed: enrich, ready, embed, score" in complaint(capsys)
 
 
 def test_a_refused_value_is_shown_short(capsys):
@@ -210,7 +210,7 @@ def test_a_database_that_does_not_exist_is_named(manage):
 
 @pytest.mark.django_db
 def test_a_busy_partition_ends_with_75_and_says_whose_it_is(capsys):
-    owner = runs.claim("meal", Scope()).owner
+    owner = ledger.claim("meal", Scope()).owner
     assert code("run_pipeline", "meal") == BUSY
     assert complaint(capsys) == f"meal is run by {owner}"
 
@@ -239,7 +239,7 @@ def test_a_fault_of_our_own_rises():
 
 
 def test_a_process_ends_with_the_code_of_its_command(manage, here):
-    runs.claim("recommendations", Scope())
+    ledger.claim("recommendations", Scope())
     ended, out, error = manage("run_pipeline", "recommendations", "--force", **here)
     assert (ended, out) == (BUSY, "")
     assert re.fullmatch(r"ost: recommendations is run by \S+\n", error)
@@ -356,8 +356,10 @@ def test_runs_shows_a_line_a_step_and_the_reason(capsys):
     capsys.readouterr()
     code("runs")
     head, line = capsys.readouterr().out.splitlines()
-    assert head.split() == ["run", "what", "state", "step", "counts", "s", "cpu", "s", "peak", "MB", "reason"]
-    assert re.search(r"\d+ +burnt +waiting +burn failed +cooked=1 .* ValueError: smoke", line)
+    assert re.split(" {2,}", head) == [
+        "run", "what", "state", "tries", "step", "counts (since last)", "s", "cpu s", "peak MB", "reason"
+    ]  # fmt: skip
+    assert re.search(r"\d+ +burnt +waiting +1 +burn failed +cooked=1 .* ValueError: smoke", line)
 
 
 @pytest.mark.django_db
@@ -382,12 +384,25 @@ def test_a_run_as_json_holds_its_steps(capsys):
     (step,) = run["steps"]
     assert (run["pipeline"], run["state"], run["day"], run["attempts"]) == ("meal", "done", None, 1)
     assert (step["name"], step["state"], step["waited"], step["counts"]) == ("cook", "done", 3, {"cooked": 3})
-    assert set(step) == {"name", "state", "waited", "counts", "seconds", "cpu_seconds", "peak_memory_mb", "error"}
+    assert set(step) == {
+        "name", "state", "waited", "counts", "changed", "seconds", "cpu_seconds", "peak_memory_mb", "error"
+    }  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_run_tells_what_changed_since_the_one_before_of_its_partition(capsys):
+    runs.run(MEAL, Scope(source="farm"))
+    Run.objects.update(counts={"cook": {"cooked": 5}})
+    runs.run(MEAL, Scope())
+    runs.run(MEAL, Scope(source="farm"))
+    code("runs", "--json")
+    latest, other, first = [run["steps"][0]["changed"] for run in json.loads(capsys.readouterr().out)]
+    assert (latest, other, first) == ({"cooked": -2}, {}, {})
 
 
 @pytest.mark.django_db
 def test_a_live_run_as_json_has_no_end_yet(capsys):
-    runs.claim("meal", Scope())
+    ledger.claim("meal", Scope())
     code("runs", "--json")
     assert json.loads(capsys.readouterr().out)[0]["finished_at"] is None
 
@@ -435,7 +450,7 @@ def test_prune_says_how_many_of_each_went(settings, capsys):
 @pytest.mark.django_db
 def test_call_command_gives_the_exit_code():
     Run.objects.create(pipeline="meal", state="running", owner="me", lease_until=timezone.now() + timedelta(hours=1))
-    with pytest.raises(runs.Busy):
+    with pytest.raises(ledger.Busy):
         call_command("run_pipeline", "meal")
     assert call_command("run_pipeline", "spilt") == INCOMPLETE
 

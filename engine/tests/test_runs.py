@@ -10,9 +10,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from engine import runs
+from engine import ledger, runs
 from engine.models import Run, Step
-from engine.pipeline import Pipeline, Publish, Scope, Stage, StageError, Work
+from engine.pipeline import Pipeline, Publish, Scope, Stage, StageError, Terminated, Work
 from recommendations.models import Category
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def lapse() -> None:
 def take_over() -> Run:
     """What another process does once the owner has been silent for too long."""
     lapse()
-    return runs.claim("meal", Scope())
+    return ledger.claim("meal", Scope())
 
 
 def publish() -> None:
@@ -89,32 +89,32 @@ def step_of(run: Run) -> Step:
 
 
 def test_a_claim_raises_the_fence_and_the_attempts():
-    first = runs.claim("meal", Scope())
+    first = ledger.claim("meal", Scope())
     second = take_over()
     assert [(run.fence, run.attempts) for run in (first, second)] == [(1, 1), (2, 2)]
 
 
 def test_claim_numbers_grow_over_claims_and_over_runs():
-    first, second = runs.claim("meal", Scope()), take_over()
-    runs.close(second)
-    assert first.claim_number < second.claim_number < runs.claim("meal", Scope()).claim_number
+    first, second = ledger.claim("meal", Scope()), take_over()
+    ledger.close(second)
+    assert first.claim_number < second.claim_number < ledger.claim("meal", Scope()).claim_number
 
 
 def test_a_claim_leases_the_run_for_the_time_in_the_settings(settings):
     settings.TIMING = replace(settings.TIMING, lease=5)
-    lease = runs.claim("meal", Scope()).lease_until
+    lease = ledger.claim("meal", Scope()).lease_until
     assert lease
     assert timedelta(0) < lease - timezone.now() <= timedelta(seconds=5)
 
 
 def test_a_second_claim_is_refused_while_the_lease_lives_and_names_the_owner():
-    owner = runs.claim("meal", Scope()).owner
-    with pytest.raises(runs.Busy, match=f"meal is run by {owner}"):
-        runs.claim("meal", Scope())
+    owner = ledger.claim("meal", Scope()).owner
+    with pytest.raises(ledger.Busy, match=f"meal is run by {owner}"):
+        ledger.claim("meal", Scope())
 
 
 def test_a_lapsed_lease_is_taken_over():
-    first = runs.claim("meal", Scope())
+    first = ledger.claim("meal", Scope())
     assert take_over().owner != first.owner
 
 
@@ -124,7 +124,7 @@ def test_a_closed_run_is_followed_by_a_new_one():
 
 def test_other_partitions_of_a_pipeline_are_claimed_beside_a_live_one():
     scopes = Scope(), Scope(day=DAY), Scope(source="github"), Scope(day=DAY, source="github")
-    assert len({runs.claim("meal", scope).pk for scope in scopes}) == 4
+    assert len({ledger.claim("meal", scope).pk for scope in scopes}) == 4
 
 
 @pytest.mark.parametrize("day", [None, DAY])
@@ -136,17 +136,17 @@ def test_a_partition_has_one_live_run_at_most(day):
 
 def test_a_waiting_run_is_taken_up_by_hand_before_its_next_attempt_is_due():
     Run.objects.create(pipeline="meal", next_attempt_at=timezone.now() + timedelta(hours=1))
-    assert runs.claim("meal", Scope()).next_attempt_at is None
+    assert ledger.claim("meal", Scope()).next_attempt_at is None
 
 
 def test_a_quarantined_run_is_taken_up_by_hand_and_counts_from_one():
     kept = Run.objects.create(pipeline="meal", state=Run.State.QUARANTINED, attempts=5)
-    claimed = runs.claim("meal", Scope())
+    claimed = ledger.claim("meal", Scope())
     assert (claimed.pk, claimed.attempts) == (kept.pk, 1)
 
 
 def test_steps_that_a_killed_claim_left_become_lost():
-    step = step_of(runs.claim("meal", Scope()))
+    step = step_of(ledger.claim("meal", Scope()))
     take_over()
     step.refresh_from_db()
     assert (step.state, step.finished_at is None) == (Step.State.LOST, False)
@@ -159,8 +159,8 @@ def test_of_several_that_claim_at_once_exactly_one_gets_the_run():
     def contend() -> None:
         try:
             together.wait(10)
-            got.append(runs.claim("meal", Scope()).fence)
-        except runs.Busy:
+            got.append(ledger.claim("meal", Scope()).fence)
+        except ledger.Busy:
             got.append(0)
         finally:
             connection.close()
@@ -175,14 +175,14 @@ def test_of_several_that_claim_at_once_exactly_one_gets_the_run():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lapsed_run_whose_owner_is_publishing_is_left_to_it():
-    run = runs.claim("meal", Scope())
+    run = ledger.claim("meal", Scope())
     lapse()
     refused = []
 
     def rival() -> None:
         try:
-            runs.claim("meal", Scope())
-        except runs.Busy:
+            ledger.claim("meal", Scope())
+        except ledger.Busy:
             refused.append(True)
         finally:
             connection.close()
@@ -192,7 +192,7 @@ def test_a_lapsed_run_whose_owner_is_publishing_is_left_to_it():
         thread.start()
         thread.join(20)
 
-    runs.finish(run, step_of(run), Counter(), while_publishing)
+    ledger.finish(run, step_of(run), while_publishing)
     assert refused == [True]
 
 
@@ -200,42 +200,42 @@ def test_a_lapsed_run_whose_owner_is_publishing_is_left_to_it():
 
 
 def test_renewing_is_refused_after_a_take_over():
-    run = runs.claim("meal", Scope())
+    run = ledger.claim("meal", Scope())
     step = step_of(run)
     take_over()
-    with pytest.raises(runs.LeaseLost, match="meal was taken over"):
-        runs.renew(run, step, Counter())
+    with pytest.raises(ledger.LeaseLost, match="meal was taken over"):
+        ledger.record(run, step)
 
 
 def test_finishing_is_refused_after_a_take_over_and_publishes_nothing():
-    run = runs.claim("meal", Scope())
+    run = ledger.claim("meal", Scope())
     step = step_of(run)
     take_over()
-    with pytest.raises(runs.LeaseLost):
-        runs.finish(run, step, Counter(), publish)
+    with pytest.raises(ledger.LeaseLost):
+        ledger.finish(run, step, publish)
     assert not published()
 
 
 def test_closing_after_a_take_over_changes_nothing():
-    run = runs.claim("meal", Scope())
+    run = ledger.claim("meal", Scope())
     take_over()
-    with pytest.raises(runs.LeaseLost):
-        runs.close(run)
+    with pytest.raises(ledger.LeaseLost):
+        ledger.close(run)
     assert the_run().state == Run.State.RUNNING
 
 
 def test_giving_up_after_a_take_over_changes_nothing_for_the_new_owner():
-    run = runs.claim("meal", Scope())
+    run = ledger.claim("meal", Scope())
     step = step_of(run)
     taken = take_over()
-    with pytest.raises(runs.LeaseLost):
-        runs.give_up(run, step, ValueError("late"))
+    with pytest.raises(ledger.LeaseLost):
+        ledger.give_up(run, step, ValueError("late"))
     assert (the_run().owner, the_run().error) == (taken.owner, "")
 
 
 def test_a_stage_whose_run_was_taken_over_stops_at_its_next_yield():
     afterwards: list[int] = []
-    with pytest.raises(runs.LeaseLost):
+    with pytest.raises(ledger.LeaseLost):
         runs.run(pipeline(acting("cook", take_over, lambda: afterwards.append(1))), Scope())
     assert not afterwards
 
@@ -246,7 +246,7 @@ def test_a_draft_of_a_run_that_was_taken_over_at_the_end_never_goes_live():
         take_over()
         return publish
 
-    with pytest.raises(runs.LeaseLost):
+    with pytest.raises(ledger.LeaseLost):
         runs.run(pipeline(Stage("cook", work, lambda scope: 1)), Scope())
     assert (published(), the_run().state) == (False, Run.State.RUNNING)
 
@@ -333,8 +333,11 @@ def test_a_watcher_hears_what_waits_and_each_block():
         def advanced(self, stage: Stage, counts: Counter[str]) -> None:
             heard.append(dict(counts))
 
+        def finished(self, step: Step) -> None:
+            heard.append(step.name)
+
     runs.run(pipeline(stage("cook", {"cooked": 1}, {"cooked": 2})), Scope(), watcher=Listener())
-    assert heard == [("cook", 3), {"cooked": 1}, {"cooked": 2}]
+    assert heard == [("cook", 3), {"cooked": 1}, {"cooked": 2}, "cook"]
 
 
 def test_what_a_stage_counts_as_failed_closes_the_run_as_partly_with_the_reason():
@@ -504,7 +507,7 @@ def test_a_stage_that_finds_nothing_to_do_keeps_what_waited():
     assert runs.run(pipeline(Stage("cook", nothing, lambda scope: 4)), Scope()).steps.get().total == 4
 
 
-@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("end", [KeyboardInterrupt, Terminated])
 def test_an_interrupt_hands_the_claim_back_uncounted(end):
     with pytest.raises(end):
         runs.run(pipeline(failing("cook", error=end())), Scope())
@@ -536,7 +539,7 @@ def test_a_stage_is_closed_when_its_run_was_taken_over():
             closed.append(True)
         return None
 
-    with pytest.raises(runs.LeaseLost):
+    with pytest.raises(ledger.LeaseLost):
         runs.run(pipeline(Stage("cook", work, lambda scope: 1)), Scope())
     assert closed == [True]
 
@@ -546,5 +549,5 @@ def test_a_fault_of_a_former_owner_is_a_lost_lease():
         take_over()
         raise ValueError("late")
 
-    with pytest.raises(runs.LeaseLost):
+    with pytest.raises(ledger.LeaseLost):
         runs.run(pipeline(acting("cook", fall)), Scope())

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.text import clip, joined, squeeze, text_hash
+from engine.text import clip, joined, squeeze, text_hash, visible
 
 
 def test_a_short_text_is_not_clipped():
@@ -26,6 +26,10 @@ def test_the_longest_text_is_the_tokenizers(text):
 
 def test_squeezing_leaves_one_blank_between_words():
     assert squeeze("  a\t b\n\n\r c\N{NO-BREAK SPACE} d ") == "a b c d"
+
+
+def test_a_control_character_is_shown_and_not_obeyed():
+    assert visible("a\n\x1b[2J\u2028\u202e\ud800 한") == r"a\n\x1b[2J\u2028\u202e\ud800 한"
 
 
 def test_the_hash_is_sha_256():

@@ -21,13 +21,14 @@ BELOW = {"edge": "edge database outside pure", "database": "database pure", "out
 FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
-        "pure": "pipeline timing text vectors",
-        "outside": "lines embeddings.base embeddings.local",
-        "database": "models bulk runs",
-        "edge": "apps embeddings.filling commands importing output management.*",
+        "pure": "logs owner pipeline scrubbing timing text vectors",
+        "outside": "groups lines embeddings.base embeddings.local",
+        "database": "models models.* bulk ledger runs",
+        "edge": "apps embeddings.filling commands following importing jobs metrics output probe reconciling worker"
+        " management.*",
     },
     "recommendations": {
-        "pure": "taxonomy scoring reasons texts evaluation schemas",
+        "pure": "taxonomy scoring reasons texts evaluation readiness schemas",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers",
         "edge": "apps stages pipeline management.*",

@@ -111,4 +111,4 @@ def test_the_demo_stops_at_the_first_failure(ost, monkeypatch):
     monkeypatch.setattr(ost.database, "hold", lambda instance: None)
     monkeypatch.setattr(ost.database, "release", lambda instance: None)
     monkeypatch.setattr(ost, "run", lambda *command: next(codes))
-    assert (ost.demo(), list(codes)) == (3, [])
+    assert (ost.demo(serve=False, port=0), list(codes)) == (3, [])

@@ -18,7 +18,7 @@ from recommendations.models import Weights
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "ostsite" / "settings.py"
 STRONG = "k9-" * 20
-READ = re.compile(r"environment\.(?:text|choice|yes_or_no|whole|number|names)\(\s*\"([A-Z_]+)\"")
+READ = re.compile(r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names)\(\s*\"([A-Z_]+)\"")
 NAMES = sorted({*READ.findall(SETTINGS.read_text()), "DATABASE_URL"})
 
 
@@ -79,6 +79,12 @@ WRONG = [
     ("RECOMMENDATION_TOP_N", "51", "a whole number from 1 to 50"),
     ("RECOMMENDATION_MIN_SIMILARITY", "1.01", "a number from 0 to 1"),
     ("LOG_LEVEL", "info", "DEBUG, INFO, WARNING, ERROR"),
+    ("LOG_FORMAT", "xml", "text, json"),
+    ("REDIS_URL", "http://localhost:6379", "redis://host:port/number"),
+    ("REDIS_CACHE_URL", "localhost", "redis://host:port/number"),
+    ("Q_BROKER", "rabbit", "orm, redis"),
+    ("Q_BROKER", "redis", "orm, or both of them"),
+    ("WORKER_PROCESSES", "0", "a whole number from 1 to 64"),
 ]
 
 
@@ -101,7 +107,7 @@ def test_a_secret_is_never_shown(name, value):
 
 
 def test_every_setting_that_can_be_wrong_is_tried_here():
-    free = {"ALLOWED_HOSTS", "MODEL_NAME"}  # any text will do
+    free = {"ALLOWED_HOSTS", "METRICS_TOKEN", "MODEL_NAME"}  # any text will do
     assert {name for name, *_ in WRONG} == set(NAMES) - free
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import Count, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import MD5, Cast, Concat, Lower, Now
 from pgvector.django import VectorField
 
@@ -28,6 +28,23 @@ class ProjectQuerySet(models.QuerySet["Project"]):
     def to_enrich(self, taxonomy_version: str) -> ProjectQuerySet:
         """Projects whose facts or whose taxonomy are not those they were last placed with."""
         return self.exclude(enriched_facts=F("facts_hash"), enriched_taxonomy=taxonomy_version)
+
+    def figures(self) -> dict[str, int]:
+        """How many they are, and how many of them lack what the score is made from."""
+        category, stack = (
+            Exists(links.objects.filter(project=OuterRef("pk"), applies=True))
+            for links in (ProjectCategory, ProjectTechStack)
+        )
+        return self.aggregate(
+            projects=Count("pk"),
+            without_description=Count("pk", filter=Q(description="")),
+            without_language=Count("pk", filter=Q(language="")),
+            without_topics=Count("pk", filter=Q(topics=[])),
+            without_readme=Count("pk", filter=Q(readme="")),
+            without_stars=Count("pk", filter=Q(stars=None)),
+            without_category=Count("pk", filter=~category),
+            without_stack=Count("pk", filter=~stack),
+        )
 
 
 class Project(models.Model):

@@ -12,8 +12,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
+from engine.ledger import LeaseLost
 from engine.models import EmbeddingModel, Run
-from engine.runs import LeaseLost
 from recommendations import catalogue, generations
 from recommendations.models import (
     Generation,

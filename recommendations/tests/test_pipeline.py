@@ -1,4 +1,4 @@
-"""The whole of enrich | embed | score with the real model, from files to what a person is shown."""
+"""The whole of enrich | ready | embed | score with the real model, from files to what a person is shown."""
 
 import pytest
 
@@ -72,6 +72,7 @@ def test_a_star_change_scores_again_and_a_new_description_embeds_one_text(ost, l
     ost("import_projects", lines("p.jsonl", {"full_name": "tiny/grad", "stars": 900}))
     assert {stage: bool(counts) for stage, counts in run().counts.items()} == {
         "enrich": False,
+        "ready": True,
         "embed": False,
         "score": True,
     }

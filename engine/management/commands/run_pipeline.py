@@ -4,7 +4,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from engine import runs
+from engine import following, jobs, runs
 from engine.commands import DONE, INCOMPLETE, Refused, StageBars
 from engine.commands import Command as BaseCommand
 from engine.models import Run
@@ -22,23 +22,41 @@ class Command(BaseCommand):
         )
         parser.add_argument("--day", metavar="D", help="the UTC day, YYYY-MM-DD, of a pipeline that goes by days")
         parser.add_argument("--force", action="store_true", help="work even where nothing changed")
+        parser.add_argument("--queue", action="store_true", help="have a worker do it, and end at once")
+        parser.add_argument("--follow", action="store_true", help="with --queue: show its progress until it ends")
         parser.add_argument("--json", action="store_true", help="print the run as JSON")
 
-    def handle(self, *, pipeline: str, stage: list[str], day: str | None, force: bool, json: bool, **_: Any) -> int:
+    def handle(self, *, pipeline: str, stage: list[str], json: bool, **options: Any) -> int:
         found = runs.get_pipeline(pipeline)
-        scope = Scope(day=day_of(found, day), force=force)
+        scope = Scope(day=day_of(found, options["day"]), force=options["force"])
+        if options["follow"] and not options["queue"]:
+            raise Refused("run_pipeline: --follow: only with --queue; without it the progress is shown anyway")
         try:
-            if not force and not runs.waiting(found, scope, stage):
-                return self.report(pipeline, None, json)
-            with self.progress() as bars:
-                run = runs.run(found, scope, stage, StageBars(bars))
+            chosen = [each.name for each in found.chosen(stage)] if stage else []
         except UnknownStage as error:
             raise Refused(f"run_pipeline: --stage: {error}") from error
+        if not scope.force and not runs.waiting(found, scope, chosen) and not unfinished(found, scope):
+            return self.report(pipeline, None, json)
+        if options["queue"]:
+            return self.through_the_queue(found, scope, chosen, options["follow"], json)
+        with self.progress() as bars:
+            run = runs.run(found, scope, chosen, StageBars(bars))
         return self.report(pipeline, run, json)
+
+    def through_the_queue(
+        self, pipeline: Pipeline, scope: Scope, stages: list[str], follow: bool, as_json: bool
+    ) -> int:
+        run = jobs.request(pipeline.name, scope, stages)
+        if not follow:
+            self.report(pipeline.name, run, as_json)
+            return DONE
+        with self.progress() as bars:
+            ended = following.follow(run, pipeline, StageBars(bars))
+        return self.report(pipeline.name, ended, as_json)
 
     def report(self, pipeline: str, run: Run | None, as_json: bool) -> int:
         """The run in one line. Without a run nothing waited, and nothing was written, not even a Run."""
-        state = "done" if run is None else "failed" if run.state == Run.State.WAITING else run.state
+        state = "done" if run is None else "failed" if run.state == Run.State.WAITING and run.error else run.state
         steps = list(run.steps.filter(fence=run.fence)) if run else []
         if as_json:
             facts = {
@@ -54,6 +72,11 @@ class Command(BaseCommand):
         if run and run.error:
             self.say(run.error, INCOMPLETE)
         return DONE if state == "done" else INCOMPLETE
+
+
+def unfinished(pipeline: Pipeline, scope: Scope) -> bool:
+    """Whether a run of the partition has failed and waits: it ends what it began, even with nothing new."""
+    return Run.objects.of(pipeline.name, scope.day, scope.source).live().exists()
 
 
 def day_of(pipeline: Pipeline, day: str | None) -> date | None:

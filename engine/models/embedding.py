@@ -1,10 +1,8 @@
-"""The ledger of runs, and vectors that live beside their subject."""
+"""Texts and their vectors, which live beside their subject; which model made them."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,98 +13,9 @@ from django.db.models.functions import Now
 from pgvector.django import VectorField
 
 from engine.bulk import copy_in, copy_in_vectors
+from engine.owner import owner
 from engine.text import clip, text_hash
 from engine.vectors import Matrix
-
-
-class RunQuerySet(models.QuerySet["Run"]):
-    def of(self, pipeline: str, day: date | None = None, source: str = "") -> RunQuerySet:
-        """The runs of one partition."""
-        return self.filter(pipeline=pipeline, day=day, source=source)
-
-    def live(self) -> RunQuerySet:
-        return self.filter(state__in=Run.LIVE)
-
-
-class Run(models.Model):
-    """One pass of a pipeline over one partition. waiting -> running -> done | partly; a fault -> waiting again,
-    with a later `next_attempt_at`, and after five claims without progress -> quarantined, until a person asks.
-
-    The claim raises `fence`: whatever an earlier claim still does is refused from then on.
-    """
-
-    class State(models.TextChoices):
-        WAITING = "waiting"
-        RUNNING = "running"
-        DONE = "done"
-        PARTLY = "partly"
-        QUARANTINED = "quarantined"
-
-    LIVE = (State.WAITING, State.RUNNING, State.QUARANTINED)
-
-    pipeline = models.CharField(max_length=60)
-    source = models.CharField(max_length=60, blank=True, default="")
-    day = models.DateField(null=True, blank=True)
-    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
-    owner = models.CharField(max_length=80, blank=True, default="")
-    lease_until = models.DateTimeField(null=True, blank=True)
-    fence = models.PositiveIntegerField(default=0)
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="claims since the last progress")
-    next_attempt_at = models.DateTimeField(null=True, blank=True)
-    counts = models.JSONField(default=dict, blank=True)
-    inputs = models.CharField(max_length=64, blank=True, default="", help_text="digest of what it is made from")
-    error = models.TextField(blank=True, default="")
-    created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    objects = RunQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["pipeline", "source", "day"],
-                name="one_live_run_per_partition",
-                condition=Q(state__in=["waiting", "running", "quarantined"]),
-                nulls_distinct=False,
-            )
-        ]
-
-    def __str__(self) -> str:
-        return " ".join(filter(None, [self.pipeline, self.source, str(self.day or "")]))
-
-    @property
-    def claim_number(self) -> int:
-        """Greater with every claim, over all runs: what a draft compares."""
-        return (self.pk << 20) + self.fence
-
-
-class Step(models.Model):
-    """One stage of one claim of a run. An earlier claim's unfinished step is `lost`."""
-
-    class State(models.TextChoices):
-        RUNNING = "running"
-        DONE = "done"
-        FAILED = "failed"
-        LOST = "lost"
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
-    name = models.CharField(max_length=60)
-    fence = models.PositiveIntegerField()
-    state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
-    total = models.PositiveIntegerField(default=0, help_text="what waited when it began")
-    counts = models.JSONField(default=dict, blank=True)
-    error = models.TextField(blank=True, default="")
-    cpu_seconds = models.FloatField(default=0)
-    peak_memory = models.PositiveBigIntegerField(default=0, help_text="of the process so far, bytes")
-    started_at = models.DateTimeField(db_default=Now())
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "name", "fence"], name="one_step_per_claim")]
-        ordering = ["pk"]
-
-    def __str__(self) -> str:
-        return f"{self.run} {self.name}"
 
 
 class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
@@ -207,8 +116,9 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
                         WHERE e.subject_id = w.subject_id AND e.model_id = m.id AND e.text_hash = w.text_hash)
                     ORDER BY w.subject_id
                     ON CONFLICT (subject_id, model_id) DO UPDATE
-                    SET text = excluded.text, text_hash = excluded.text_hash, attempts = 0, lease = '',
-                        lease_until = NULL, next_attempt_at = NULL, quarantined_at = NULL, error = ''
+                    SET text = excluded.text, text_hash = excluded.text_hash, wanted_at = now(),
+                        attempts = 0, lease = '', lease_until = NULL, next_attempt_at = NULL, quarantined_at = NULL,
+                        error = ''
                     WHERE {table}.text_hash <> excluded.text_hash
                     """  # noqa: S608  the table's name comes from the model
                 )
@@ -219,6 +129,10 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
         return self.waiting(model).filter(
             Q(lease_until=None) | Q(lease_until__lt=Now()), Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now())
         )
+
+    def leased(self, model: EmbeddingModel) -> EmbeddingQuerySet:
+        """Waiting texts that somebody embeds at this moment."""
+        return self.waiting(model).filter(lease_until__gte=Now())
 
     def bury(self, model: EmbeddingModel, count: int) -> int:
         """Quarantine texts whose claims keep dying, the last with the text alone in it; returns how many.
@@ -233,7 +147,7 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
 
     def claim(self, model: EmbeddingModel, count: int) -> tuple[str, list[Claimed]]:
         """Lease up to `count` waiting texts, those fewest times tried first, newest first; (lease, texts)."""
-        table, lease = self.model._meta.db_table, uuid.uuid4().hex
+        table, lease = self.model._meta.db_table, owner()
         tried = self.due(model).aggregate(least=models.Min("attempts"))["least"]
         if tried is None:
             return lease, []
@@ -282,6 +196,25 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
         """Hand rows back as they were, the claim not counted."""
         return self.filter(pk__in=ids, lease=lease).update(lease="", lease_until=None, attempts=F("attempts") - 1)
 
+    def free(self, group: str, guilty: Sequence[int]) -> int:
+        """Take back what the processes of an ended worker group held; returns the rows.
+
+        guilty: the processes that ended by themselves. Their claims count, and come again in smaller company;
+        the others were ended by the watchdog, and theirs do not.
+        """
+        held = self.filter(~Q(vector_hash=F("text_hash")), lease__contains=f":{group}:")
+        theirs = Q(pk__in=[])
+        for process in guilty:
+            theirs |= Q(lease__contains=f":{group}:{process}:")
+        died = held.filter(theirs).update(lease="", lease_until=None)
+        return died + held.update(lease="", lease_until=None, attempts=F("attempts") - 1)
+
+    def again(self) -> int:
+        """Give quarantined texts another chance; returns how many."""
+        return self.exclude(quarantined_at=None).update(
+            quarantined_at=None, attempts=0, error="", lease="", lease_until=None, next_attempt_at=None
+        )
+
 
 class Embedding(models.Model):
     """The text of one subject and its vector by one model. Waiting while `vector_hash` is not `text_hash`.
@@ -295,12 +228,13 @@ class Embedding(models.Model):
     model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="+")
     text = models.TextField()
     text_hash = models.CharField(max_length=64)
+    wanted_at = models.DateTimeField(db_default=Now(), help_text="since when the text is this one")
     vector = VectorField(null=True, blank=True)
     vector_hash = models.CharField(max_length=64, blank=True, default="")
     generated_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
-    lease = models.CharField(max_length=32, blank=True, default="")
+    lease = models.CharField(max_length=80, blank=True, default="")
     lease_until = models.DateTimeField(null=True, blank=True)
     quarantined_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True, default="")

@@ -1,0 +1,161 @@
+"""The processes of one worker group on this machine: started together, watched, ended together.
+
+The kernel's process group holds them; a file in the run folder says which they are, so that a starting worker
+can end what a killed one left behind. A process is known by its id and the moment it began: ids come again.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+from engine.owner import GROUP_VARIABLE
+
+SAME_MOMENT = 2.0  # seconds: the kernel counts from the boot, whose time the clock's owner may set
+ENDING = 5.0  # seconds that a killed group may take to be gone: longer is a process stuck in the kernel
+
+
+@dataclass
+class Group:
+    """name: of the group. leader: the id of its process group. watchdog and members: process id -> when it began.
+
+    guilty: members that ended by themselves; what they held is counted against it, the rest is handed back.
+    """
+
+    name: str
+    leader: int
+    watchdog: tuple[int, float]
+    members: dict[int, float] = field(default_factory=dict)
+    guilty: list[int] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, name: str, commands: Sequence[Sequence[str]]) -> tuple["Group", list[subprocess.Popen[bytes]]]:
+        """Start one process a command, all in a process group of their own."""
+        environment = {**os.environ, GROUP_VARIABLE: name}
+        children: list[subprocess.Popen[bytes]] = []
+        for command in commands:
+            leader = children[0].pid if children else 0
+            children.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, process_group=leader))
+        me = psutil.Process()
+        return cls(name, children[0].pid, (me.pid, me.create_time())), children
+
+    def look(self) -> bool:
+        """Note the members that are new since the last look; True when there were any.
+
+        Members are the processes we started, their children and grandchildren: the queue's own. What a job
+        starts lies deeper, and may end when it likes.
+        """
+        parents = {process.pid: process.info["ppid"] for process in psutil.process_iter(["ppid"])}
+        level = {self.watchdog[0]}
+        found: set[int] = set()
+        for _ in range(3):
+            level = {pid for pid, parent in parents.items() if parent in level and group_of(pid) == self.leader}
+            found |= level
+        fresh = {pid: began for pid in found - self.members.keys() if (began := birth(pid))}
+        self.members |= fresh
+        return bool(fresh)
+
+    def missing(self) -> list[int]:
+        """The members that have ended."""
+        return [pid for pid, began in self.members.items() if not lives(pid, began)]
+
+    def tell(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.leader, number)
+
+    def kill(self) -> None:
+        """End every process of the group, and see that it is gone; those that were gone before are guilty."""
+        self.guilty += [pid for pid in self.missing() if pid not in self.guilty]
+        deadline = time.monotonic() + ENDING
+        while self.processes() and time.monotonic() < deadline:
+            self.tell(signal.SIGKILL)
+            time.sleep(0.02)
+
+    def processes(self) -> list[int]:
+        """Whatever lives in the process group, members or not."""
+        return [
+            process.pid
+            for process in psutil.process_iter(["status"])
+            if group_of(process.pid) == self.leader and process.info["status"] != psutil.STATUS_ZOMBIE
+        ]
+
+    def orphaned(self) -> bool:
+        """Whether the watchdog has ended."""
+        return not lives(*self.watchdog)
+
+    def still_theirs(self) -> bool:
+        """Whether the process group's number still means this group, and is not another's by now."""
+        return len(self.missing()) < len(self.members)
+
+    # The record
+
+    def path(self, folder: Path) -> Path:
+        return folder / f"worker-{self.name}.json"
+
+    def save(self, folder: Path) -> None:
+        fresh = self.path(folder).with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(self)))
+        fresh.replace(self.path(folder))
+
+    def forget(self, folder: Path) -> None:
+        self.path(folder).unlink(missing_ok=True)
+        pulse(folder, self.name).unlink(missing_ok=True)
+
+    def silence(self, folder: Path) -> float:
+        """Seconds since its embedding loop last came round; 0 before its first time."""
+        with suppress(FileNotFoundError):
+            return time.time() - pulse(folder, self.name).stat().st_mtime
+        return 0.0
+
+
+def pulse(folder: Path, name: str) -> Path:
+    """The file that the embedding loop of a group touches each time it comes round."""
+    return folder / f"worker-{name}.pulse"
+
+
+def left_behind(folder: Path) -> list[Group]:
+    """The groups whose watchdog has ended without ending them."""
+    found = []
+    for path in folder.glob("worker-*.json"):
+        with suppress(OSError, ValueError, TypeError, KeyError):  # half a record tells nothing
+            facts = json.loads(path.read_text())
+            facts["members"] = {int(pid): began for pid, began in facts["members"].items()}
+            facts["watchdog"] = tuple(facts["watchdog"])
+            found.append(Group(**facts))
+    return [group for group in found if group.orphaned()]
+
+
+def end(group: Group) -> None:
+    """End a group that was left behind."""
+    if group.still_theirs():
+        group.kill()
+    else:
+        group.guilty += [pid for pid in group.members if pid not in group.guilty]
+
+
+def lives(pid: int, began: float) -> bool:
+    """Whether that very process is alive. A dead one whose parent has not noticed counts as ended."""
+    return abs(birth(pid) - began) < SAME_MOMENT
+
+
+def birth(pid: int) -> float:
+    """When a living process began, in seconds; 0 when there is none."""
+    try:
+        process = psutil.Process(pid)
+        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except (ProcessLookupError, PermissionError):
+        return -1

@@ -1,0 +1,132 @@
+"""What the machinery looks like now, counted in the database at the moment of asking: for /metrics and /health.
+
+Counted there, the figures are those of all processes on all hosts, and none of them keeps any.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, F, Max, Min, Q
+from django.db.models.functions import Coalesce, Greatest, Now
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+
+from engine import jobs
+from engine.embeddings import filling
+from engine.models import Anomaly, EmbeddingModel, Run, WorkerGroup
+
+
+@dataclass(frozen=True)
+class Queue:
+    """due: runs that nobody works on yet. oldest: seconds the longest of them waits. workers: groups that live."""
+
+    due: int
+    oldest: float
+    workers: int
+
+    @property
+    def late(self) -> bool:
+        return self.oldest > settings.TIMING.silence + settings.TIMING.slice
+
+
+def queue() -> Queue:
+    since = Greatest("created_at", Coalesce("next_attempt_at", "created_at"))
+    found = Run.objects.due().order_by().aggregate(due=Count("pk"), oldest=Min(since), now=Max(Now()))
+    oldest = (found["now"] - found["oldest"]).total_seconds() if found["due"] else 0.0
+    return Queue(found["due"], oldest, WorkerGroup.objects.alive().count())
+
+
+def last_success() -> dict[str, datetime]:
+    """When a run of each pipeline was last done, wholly or partly."""
+    ended = Run.objects.filter(state__in=[Run.State.DONE, Run.State.PARTLY])
+    return dict(ended.values_list("pipeline").annotate(last=Max("finished_at")).order_by("pipeline"))
+
+
+def restarts() -> int:
+    """How many worker groups ended by a fault; one that nobody could write the end of counts."""
+    silent = Q(ended_at=None, seen_at__lt=Now() - timedelta(seconds=settings.TIMING.silence))
+    return WorkerGroup.objects.filter(~Q(fault="") | silent).count()
+
+
+class Collector:
+    """prometheus-client asks it at each scrape."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield from runs()
+        yield from texts()
+        now = queue()
+        yield gauge("ost_queue_due_runs", "Runs that are due and that nobody works on", now.due)
+        yield gauge("ost_queue_oldest_seconds", "How long the longest of them waits", now.oldest)
+        yield gauge("ost_queue_messages", "Messages in the queue, canaries included", jobs.queued())
+        yield gauge("ost_worker_groups", "Worker groups that live", now.workers)
+        yield counter("ost_worker_restarts", "Worker groups that ended by a fault", restarts())
+        yield from anomalies()
+
+
+def runs() -> Iterator[Metric]:
+    states = GaugeMetricFamily("ost_runs", "Runs that are not over, by state", labels=["pipeline", "state"])
+    open_runs = Run.objects.live().values("pipeline", "state").annotate(count=Count("pk"))
+    counts = {(row["pipeline"], row["state"]): row["count"] for row in open_runs}
+    for pipeline in settings.PIPELINES:
+        for state in Run.LIVE:
+            states.add_metric([pipeline, state], counts.get((pipeline, state), 0))
+    yield states
+    success = GaugeMetricFamily(
+        "ost_run_last_success_timestamp_seconds", "When a run was last done", labels=["pipeline"]
+    )
+    for pipeline, moment in last_success().items():
+        success.add_metric([pipeline], moment.timestamp())
+    yield success
+
+
+def texts() -> Iterator[Metric]:
+    """Waiting and quarantined texts of the live model."""
+    waiting = GaugeMetricFamily("ost_embeddings_waiting", "Texts without their vector", labels=["subject"])
+    oldest = GaugeMetricFamily("ost_embeddings_oldest_seconds", "How long the longest waits", labels=["subject"])
+    stuck = GaugeMetricFamily("ost_embeddings_quarantined", "Texts that need a person", labels=["subject"])
+    live = EmbeddingModel.objects.filter(state=EmbeddingModel.State.LIVE).first()
+    for table in filling.tables() if live else []:
+        open_texts = table.objects.filter(~Q(vector_hash=F("text_hash")), model=live)
+        found = open_texts.aggregate(
+            waiting=Count("pk", filter=Q(quarantined_at=None)),
+            stuck=Count("pk", filter=~Q(quarantined_at=None)),
+            oldest=Min("wanted_at", filter=Q(quarantined_at=None)),
+            now=Max(Now()),
+        )
+        age = (found["now"] - found["oldest"]).total_seconds() if found["oldest"] else 0.0
+        waiting.add_metric([table.subject_name], found["waiting"])
+        oldest.add_metric([table.subject_name], age)
+        stuck.add_metric([table.subject_name], found["stuck"])
+    yield from (waiting, oldest, stuck)
+
+
+def anomalies() -> Iterator[Metric]:
+    family = CounterMetricFamily("ost_anomalies", "What should not have been, by kind", labels=["kind"])
+    for kind, count in Anomaly.objects.values_list("kind").annotate(times=Count("pk")).order_by("kind"):
+        family.add_metric([kind], count)
+    yield family
+
+
+def gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(name, text, value=value)
+
+
+def exposition() -> bytes:
+    """The text of /metrics. Raises DatabaseError."""
+    registry = CollectorRegistry()
+    registry.register(Collector())
+    return generate_latest(registry)
+
+
+def database_answers() -> None:
+    """Raises DatabaseError when it does not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")

@@ -1,0 +1,71 @@
+"""The worker groups and what was noticed about the machinery."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Now
+
+logger = structlog.get_logger(__name__)
+
+
+class WorkerGroupQuerySet(models.QuerySet["WorkerGroup"]):
+    def alive(self) -> WorkerGroupQuerySet:
+        """Groups whose watchdog was heard of lately."""
+        return self.filter(ended_at=None, seen_at__gt=Now() - timedelta(seconds=settings.TIMING.silence))
+
+
+class WorkerGroup(models.Model):
+    """One life of `manage.py worker`: a watchdog with the processes it guards."""
+
+    name = models.CharField(max_length=12, unique=True)
+    host = models.CharField(max_length=64)
+    pid = models.PositiveIntegerField(help_text="of the watchdog")
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now(), help_text="the watchdog's last sign of life")
+    rung_at = models.DateTimeField(null=True, blank=True, help_text="when its canary was last sent into the queue")
+    taken_at = models.DateTimeField(null=True, blank=True, help_text="when any group took that canary")
+    answered_at = models.DateTimeField(null=True, blank=True, help_text="when this group itself took it")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    fault = models.CharField(max_length=200, blank=True, default="", help_text="why it ended; empty: it was told to")
+
+    objects = WorkerGroupQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.name}"
+
+
+class AnomalyManager(models.Manager["Anomaly"]):
+    def alarm(self, kind: str, subject: str, message: str) -> None:
+        """Note it, once for each subject however often it is seen, and log it."""
+        logger.error("anomaly", kind=kind, subject=subject, message=message)
+        key = {"kind": kind, "subject": subject[:200]}
+        self.bulk_create([Anomaly(**key, message=message)], ignore_conflicts=True)
+        self.filter(**key).update(count=F("count") + 1, message=message, last_at=Now())
+
+
+class Anomaly(models.Model):
+    """Something that should not be, and that stopped nothing."""
+
+    kind = models.CharField(max_length=60)
+    subject = models.CharField(max_length=200)
+    message = models.TextField()
+    count = models.PositiveIntegerField(default=0)
+    first_at = models.DateTimeField(db_default=Now())
+    last_at = models.DateTimeField(db_default=Now())
+
+    objects = AnomalyManager()
+
+    class Meta:
+        verbose_name_plural = "anomalies"
+        constraints = [models.UniqueConstraint(fields=["kind", "subject"], name="anomaly_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.subject}"

@@ -1,0 +1,17 @@
+"""Who holds a lease: a text that names the process, so that its claims can be told when it ends."""
+
+import os
+import socket
+import uuid
+
+GROUP_VARIABLE = "OST_WORKER_GROUP"  # the watchdog names its group to the processes that it starts
+
+
+def group() -> str:
+    """The worker group this process belongs to; "" outside of one."""
+    return os.environ.get(GROUP_VARIABLE, "")
+
+
+def owner() -> str:
+    """host:group:process:claim, another at each call; at most 80 characters."""
+    return f"{socket.gethostname()[:30]}:{group()[:12]}:{os.getpid()}:{uuid.uuid4().hex}"

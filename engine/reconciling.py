@@ -1,0 +1,86 @@
+"""Puts the ledger in order: every minute, when a worker starts, and by `manage.py reconcile`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from engine import jobs, ledger
+from engine.models import Anomaly, Run
+from engine.pipeline import Scope
+from engine.runs import get_pipeline
+
+DAYS = 7  # so far back a missing partition is made up for
+MESSAGES = 1000  # the queue is topped up to so many: more would be rung again before they are read
+LOCK = 0x057  # of several reconcilers one works, the others have nothing to add
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """freed: runs whose owner fell silent. quarantined: those of them that need a person. opened: missing days.
+    rung: runs the queue was told of. refused: rows of the schedule table that were none of ours."""
+
+    freed: int = 0
+    quarantined: int = 0
+    opened: int = 0
+    rung: int = 0
+    refused: int = 0
+
+
+def reconcile(everything: bool = False) -> Reconciled:
+    """One pass. everything: ring also what was rung a moment ago, for a queue that may have lost it."""
+    with only_one() as alone:
+        if not alone:
+            return Reconciled()
+        reaped = ledger.reap()
+        for run in reaped.quarantined:
+            Anomaly.objects.alarm("run", f"{run} (run {run.pk})", f"quarantined: {run.error}")
+        opened = open_days(timezone.now().date())
+        return Reconciled(reaped.freed, len(reaped.quarantined), opened, ring_due(everything), jobs.ring_schedules())
+
+
+def open_days(today: date) -> int:
+    """A run for each of the last days that a pipeline has none of; returns how many."""
+    days = [today - timedelta(days=back) for back in range(1, DAYS + 1)]
+    made = 0
+    for name in settings.PIPELINES:
+        pipeline = get_pipeline(name)
+        if not pipeline.by_day:
+            continue
+        known = set(Run.objects.filter(pipeline=pipeline.name, source="", day__in=days).values_list("day", flat=True))
+        for day in sorted(set(days) - known):
+            ledger.open_run(pipeline.name, Scope(day=day))
+            made += 1
+    return made
+
+
+def ring_due(everything: bool = False) -> int:
+    """Ring for the runs that are due and were not rung lately; returns how many."""
+    room = MESSAGES - jobs.queued()
+    due = Run.objects.due()
+    if not everything:
+        before = Now() - timedelta(seconds=settings.TIMING.reconcile)
+        due = due.filter(Q(rung_at=None) | Q(rung_at__lt=before))
+    found = list(due[: max(room, 0)])
+    for run in found:
+        jobs.ring(run)
+    return len(found)
+
+
+@contextmanager
+def only_one() -> Iterator[bool]:
+    """Whether this process is the one that reconciles now; the others leave it to that one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        (alone,) = cursor.fetchone()
+        try:
+            yield alone
+        finally:
+            if alone:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

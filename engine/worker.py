@@ -1,0 +1,228 @@
+"""The watchdog: it starts a worker group, keeps an eye on it, and ends all of it when any part fails.
+
+A queue that lost one process may stand still for ever while it says that it works, so no part is replaced: the
+group ends within two seconds, what it held is freed, the exit code is 1, and whoever supervises starts a fresh
+one. The watchdog itself does no work but small chores in a thread: the canary, the reconciler, the schedules.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from engine import groups, jobs, ledger, reconciling
+from engine.embeddings import filling
+from engine.groups import Group
+from engine.models import Run, WorkerGroup
+
+logger = structlog.get_logger(__name__)
+
+PARTS = {
+    "cluster": ("worker", "--part", "cluster"),
+    "embed": ("embed", "--watch"),
+}
+QUEUE = 4  # processes of a cluster besides its workers: main, sentinel, monitor, pusher
+START = 60.0  # seconds a group may take until all its processes are there
+
+
+class Fault(Exception):
+    """Something of the group has failed: all of it ends. The message says what."""
+
+
+class Watchdog:
+    """One life of a worker group."""
+
+    def __init__(self, parts: Sequence[str], revive: Callable[[], None]) -> None:
+        """parts: of PARTS. revive: called when the database does not answer, to start it if that is ours to do."""
+        self.parts, self.revive = parts, revive
+        self.name = uuid.uuid4().hex[:8]
+        self.folder: Path = settings.RUN_FOLDER
+        self.told = threading.Event()
+        self.chores = Chores(self.name, revive)
+        self.children: list[subprocess.Popen[bytes]] = []
+
+    def run(self) -> int:
+        """Guard a group until SIGTERM (0) or a fault (1)."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.told.set())
+        if not self.wait_for_database():
+            return 0
+        for left in groups.left_behind(self.folder):
+            logger.warning("group_left_behind", group=left.name, processes=len(left.processes()))
+            groups.end(left)
+            self.take_back(left, "its watchdog was killed")
+        self.chores.register()
+        manage = str(settings.BASE_DIR / "manage.py")
+        group, self.children = Group.start(self.name, [(sys.executable, manage, *PARTS[part]) for part in self.parts])
+        group.save(self.folder)
+        self.chores.start()
+        try:
+            self.watch(group)
+        except Fault as fault:
+            logger.critical("group_failed", group=self.name, reason=str(fault))
+            group.kill()
+            group.save(self.folder)
+            self.take_back(group, str(fault))
+            return 1
+        except BaseException:
+            group.kill()
+            raise
+        self.end(group)
+        self.take_back(group, "")
+        return 0
+
+    def wait_for_database(self) -> bool:
+        """False: told to end before it answered."""
+        warned = False
+        while not self.told.is_set():
+            try:
+                connection.ensure_connection()
+                return True
+            except DatabaseError as error:
+                if not warned:
+                    logger.warning("database_away", reason=str(error).split("\n")[0][:200])
+                warned = True
+                connection.close()
+                self.revive()
+                self.told.wait(1)
+        return False
+
+    def watch(self, group: Group) -> None:
+        """Look twice a second, until told to end. Raises Fault."""
+        began = time.monotonic()
+        expected = sum(QUEUE + settings.WORKER_PROCESSES if part == "cluster" else 1 for part in self.parts)
+        while not self.told.wait(settings.TIMING.watch):
+            if len(group.members) < expected:
+                if group.look():
+                    group.save(self.folder)
+                elif time.monotonic() - began > START:
+                    raise Fault(f"only {len(group.members)} of {expected} processes started")
+            for child in self.children:
+                child.poll()  # so that it leaves no zombie
+            if missing := group.missing():
+                raise Fault(f"process {', '.join(map(str, missing))} ended")
+            self.chores.check()
+            if (silent := group.silence(self.folder)) > settings.TIMING.longest_block:
+                raise Fault(f"no sign of life from the embedding loop for {silent:.0f} s")
+
+    def end(self, group: Group) -> None:
+        """Let the group hand back what it holds and end; what does not end in time is killed."""
+        group.tell(jobs.STOP)
+        for child in self.children:
+            child.terminate()
+        deadline = time.monotonic() + settings.TIMING.grace
+        while group.processes() and time.monotonic() < deadline:
+            for child in self.children:
+                child.poll()
+            time.sleep(0.05)
+        group.members.clear()  # whatever still lives is innocent
+        group.kill()
+
+    def take_back(self, group: Group, fault: str) -> None:
+        """Free what an ended group held. Without a database its record stays, and the next worker does it."""
+        self.chores.over.set()
+        connection.close()  # it may be as old as the group
+        with suppress(DatabaseError):
+            runs = ledger.free(group.name, group.guilty)
+            rows = sum(table.objects.free(group.name, group.guilty) for table in filling.tables())
+            WorkerGroup.objects.filter(name=group.name).update(ended_at=Now(), fault=fault[:200])
+            group.forget(self.folder)
+            logger.info("group_ended", group=group.name, reason=fault, runs_freed=runs, rows_freed=rows)
+
+
+class Chores:
+    """What the watchdog does on the database, in a thread: never so long or so wrong that the watch suffers."""
+
+    def __init__(self, name: str, revive: Callable[[], None]) -> None:
+        self.name, self.revive = name, revive
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.work, name="chores", daemon=True)
+        self.due: dict[str, float] = {}
+        self.silent = 0.0  # seconds since the queue's last sign of life
+        self.passed = time.monotonic()
+
+    def register(self) -> None:
+        self.worker = WorkerGroup.objects.create(name=self.name, host=socket.gethostname()[:64], pid=os.getpid())
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def check(self) -> None:
+        """Raises Fault when the chores have stopped, or found the group silent."""
+        if not self.thread.is_alive() or time.monotonic() - self.passed > settings.TIMING.longest_block:
+            raise Fault("the chores of the watchdog stand still")
+        if self.silent > settings.TIMING.silence:
+            raise Fault(f"no sign of life from the queue for {self.silent:.0f} s")
+
+    def work(self) -> None:
+        first = True
+        while not self.over.wait(settings.TIMING.watch):
+            self.passed = time.monotonic()
+            with database_or_later(self.revive):
+                if self.every("sign of life", settings.TIMING.canary / 2):
+                    WorkerGroup.objects.filter(pk=self.worker.pk).update(seen_at=Now())
+                if self.every("canary", settings.TIMING.canary / 15):
+                    self.mind_the_canary()
+                if self.every("reconcile", settings.TIMING.reconcile):
+                    done = reconciling.reconcile(everything=first)
+                    first = False
+                    if any((done.freed, done.opened, done.rung, done.refused)):
+                        logger.info("reconciled", **vars(done))
+                if self.every("schedules", settings.TIMING.schedule):
+                    jobs.ring_schedules()
+        connection.close()
+
+    def every(self, chore: str, seconds: float) -> bool:
+        """Whether the chore is due; then it is so again after that many seconds."""
+        now = time.monotonic()
+        if now < self.due.get(chore, 0):
+            return False
+        self.due[chore] = now + seconds
+        return True
+
+    def mind_the_canary(self) -> None:
+        """Send one through the queue now and then, and at once again when another group took it.
+
+        Silence is the time since this group took its own canary, or since one of its runs was renewed: while
+        all its processes work the canary waits. The database's clock counts, nobody else's.
+        """
+        worker = WorkerGroup.objects.annotate(now=Now()).get(pk=self.worker.pk)
+        now = worker.now
+        renewed = Run.objects.filter(state=Run.State.RUNNING, owner__contains=f":{self.name}:").aggregate(
+            last=Max("lease_until")
+        )["last"]
+        signs = [worker.started_at, worker.answered_at]
+        if renewed:
+            signs.append(min(renewed, now))
+        self.silent = (now - max(filter(None, signs))).total_seconds()
+        waiting = worker.rung_at and (not worker.taken_at or worker.taken_at < worker.rung_at)
+        rung = (now - worker.rung_at).total_seconds() if worker.rung_at else float("inf")
+        unanswered = not worker.answered_at or (worker.rung_at and worker.answered_at < worker.rung_at)
+        if rung > settings.TIMING.canary or (unanswered and not waiting):
+            jobs.release_canary(worker)
+
+
+@contextmanager
+def database_or_later(revive: Callable[[], None]) -> Iterator[None]:
+    """A chore that meets no database is done when there is one again."""
+    try:
+        yield
+    except DatabaseError as error:
+        logger.warning("chore_put_off", reason=str(error).split("\n")[0][:200])
+        connection.close()
+        revive()
+        time.sleep(1)

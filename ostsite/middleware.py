@@ -1,0 +1,110 @@
+"""What every request goes through: an id and a line in the log, and an answer while the database is away."""
+
+import logging
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from engine.logs import scrubbed
+
+logger = structlog.get_logger(__name__)
+
+Next = Callable[[HttpRequest], HttpResponse]
+QUIET = ("/livez", "/health", "/metrics")  # asked every few seconds
+RETRY_SECONDS = 5
+AWAY = "ost.database_away"  # in request.META: what went wrong is told already
+MESSAGE = "The database does not answer. Try again in a few seconds."
+PAGE = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Not available</title>
+</head>
+<body><h1>Not available</h1><p>{MESSAGE}</p></body>
+</html>
+"""
+
+
+class RequestLog:
+    """Each request gets an id, which is in all its lines and in the answer's X-Request-ID, and one event `request`.
+
+    django-structlog does this too, but logs the query string; what people type is nobody's to keep. An id that
+    the client sends is not taken: it could be somebody else's.
+    """
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = uuid.uuid4().hex[:16]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=given)
+        begun = time.perf_counter()
+        try:
+            response = self.get_response(request)
+            response["X-Request-ID"] = given
+            log = logger.debug if request.path in QUIET else logger.info
+            ms = round((time.perf_counter() - begun) * 1000, 1)
+            log("request", method=request.method, path=request.path, status=response.status_code, ms=ms)
+            return response
+        finally:
+            structlog.contextvars.clear_contextvars()
+
+
+class DatabaseAway:
+    """While the database is away: 503, Retry-After, and one warning instead of a trace.
+
+    A view's error comes to process_exception. That of a middleware below has become a 500 by the time it gets
+    here; the signal that Django sent on the way is how it is known.
+    """
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        return unavailable(request) if response.status_code == 500 and AWAY in request.META else response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return unavailable(request) if noted(request, exception) else None
+
+
+def noted(request: HttpRequest, error: BaseException | None) -> bool:
+    """Whether that error says that the database is away; if so it is logged, and a dead connection closed."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    reason = scrubbed(str(error)).strip().split("\n")[0][:200]  # the lines below may show the statement
+    logger.warning("database_unavailable", path=request.path, error=type(error).__name__, reason=reason)
+    request.META[AWAY] = True
+    close_old_connections()
+    return True
+
+
+@receiver(got_request_exception)
+def risen_below(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    noted(request, sys.exc_info()[1])
+
+
+def not_told(record: logging.LogRecord) -> bool:
+    """A filter of Django's lines about requests: what `noted` has logged is not said again."""
+    return AWAY not in getattr(getattr(record, "request", None), "META", ())
+
+
+logging.getLogger("django.request").addFilter(not_told)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    wants_json = request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+    if wants_json or request.path.startswith("/api/"):
+        said = {"code": "database_unavailable", "message": MESSAGE, "field": None}
+        return JsonResponse(said, status=503, headers=headers)
+    return HttpResponse(PAGE, status=503, headers=headers)

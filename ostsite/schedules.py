@@ -1,0 +1,8 @@
+"""The whole day's work on one page. Times are UTC; a run that finds nothing to do writes nothing."""
+
+from engine.jobs import Planned
+
+SCHEDULES = (
+    Planned("recommendations", "5 * * * *", "start", ("recommendations",)),
+    Planned("prune", "40 3 * * *", "prune"),
+)
