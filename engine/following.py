@@ -21,7 +21,8 @@ def follow(run: Run, pipeline: Pipeline, watcher: Watcher) -> Run:
         run.refresh_from_db()
         for step in run.steps.all():
             show(step, stages[step.name], told, watcher)
-        if run.state not in (Run.State.WAITING, Run.State.RUNNING) or run.next_attempt_at is not None:
+        failed = run.state == Run.State.WAITING and run.error and run.next_attempt_at
+        if failed or run.state not in (Run.State.WAITING, Run.State.RUNNING):
             return run
         if run.state == Run.State.RUNNING or WorkerGroup.objects.alive().exists():
             alone_since = time.monotonic()

@@ -19,6 +19,7 @@ import psutil
 from engine.owner import GROUP_VARIABLE
 
 SAME_MOMENT = 2.0  # seconds: the kernel counts from the boot, whose time the clock's owner may set
+SETTLED = 0.3  # seconds: what is younger may be a fork that is about to become something else
 ENDING = 5.0  # seconds that a killed group may take to be gone: longer is a process stuck in the kernel
 
 
@@ -26,17 +27,23 @@ ENDING = 5.0  # seconds that a killed group may take to be gone: longer is a pro
 class Group:
     """name: of the group. leader: the id of its process group. watchdog and members: process id -> when it began.
 
+    database: whose rows it may hold; a worker on another one lets it be.
     guilty: members that ended by themselves; what they held is counted against it, the rest is handed back.
+    ended: the whole group was ended, and its guilty are known.
     """
 
     name: str
     leader: int
     watchdog: tuple[int, float]
+    database: str
     members: dict[int, float] = field(default_factory=dict)
     guilty: list[int] = field(default_factory=list)
+    ended: bool = False
 
     @classmethod
-    def start(cls, name: str, commands: Sequence[Sequence[str]]) -> tuple["Group", list[subprocess.Popen[bytes]]]:
+    def start(
+        cls, name: str, database: str, commands: Sequence[Sequence[str]]
+    ) -> tuple["Group", list[subprocess.Popen[bytes]]]:
         """Start one process a command, all in a process group of their own."""
         environment = {**os.environ, GROUP_VARIABLE: name}
         children: list[subprocess.Popen[bytes]] = []
@@ -44,21 +51,27 @@ class Group:
             leader = children[0].pid if children else 0
             children.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, process_group=leader))
         me = psutil.Process()
-        return cls(name, children[0].pid, (me.pid, me.create_time())), children
+        return cls(name, children[0].pid, (me.pid, me.create_time()), database), children
 
     def look(self) -> bool:
         """Note the members that are new since the last look; True when there were any.
 
-        Members are the processes we started, their children and grandchildren: the queue's own. What a job
-        starts lies deeper, and may end when it likes.
+        Members are the processes we started, their children and grandchildren: the queue's own, forks that run the
+        same command line. What a library starts for a moment is none, and what a job starts lies deeper.
         """
         parents = {process.pid: process.info["ppid"] for process in psutil.process_iter(["ppid"])}
         level = {self.watchdog[0]}
-        found: set[int] = set()
+        found: dict[int, Sequence[str]] = {}
         for _ in range(3):
             level = {pid for pid, parent in parents.items() if parent in level and group_of(pid) == self.leader}
-            found |= level
-        fresh = {pid: began for pid in found - self.members.keys() if (began := birth(pid))}
+            found |= {pid: found.get(parents[pid], ()) or command_of(pid) for pid in level}
+        fresh = {
+            pid: began
+            for pid, command in found.items()
+            if pid not in self.members
+            and command_of(pid) == command
+            and 0 < (began := birth(pid)) < time.time() - SETTLED
+        }
         self.members |= fresh
         return bool(fresh)
 
@@ -77,6 +90,7 @@ class Group:
         while self.processes() and time.monotonic() < deadline:
             self.tell(signal.SIGKILL)
             time.sleep(0.02)
+        self.ended = True
 
     def processes(self) -> list[int]:
         """Whatever lives in the process group, members or not."""
@@ -120,8 +134,8 @@ def pulse(folder: Path, name: str) -> Path:
     return folder / f"worker-{name}.pulse"
 
 
-def left_behind(folder: Path) -> list[Group]:
-    """The groups whose watchdog has ended without ending them."""
+def left_behind(folder: Path, database: str) -> list[Group]:
+    """The groups of that database whose watchdog has ended without ending them."""
     found = []
     for path in folder.glob("worker-*.json"):
         with suppress(OSError, ValueError, TypeError, KeyError):  # half a record tells nothing
@@ -129,15 +143,15 @@ def left_behind(folder: Path) -> list[Group]:
             facts["members"] = {int(pid): began for pid, began in facts["members"].items()}
             facts["watchdog"] = tuple(facts["watchdog"])
             found.append(Group(**facts))
-    return [group for group in found if group.orphaned()]
+    return [group for group in found if group.database == database and group.orphaned()]
 
 
 def end(group: Group) -> None:
-    """End a group that was left behind."""
+    """End a group that was left behind. Where nothing of it is left, all of it ended by itself, and is guilty."""
     if group.still_theirs():
         group.kill()
-    else:
-        group.guilty += [pid for pid in group.members if pid not in group.guilty]
+    elif not group.ended:
+        group.guilty = list(group.members)
 
 
 def lives(pid: int, began: float) -> bool:
@@ -152,6 +166,13 @@ def birth(pid: int) -> float:
         return 0.0 if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except psutil.NoSuchProcess:
         return 0.0
+
+
+def command_of(pid: int) -> Sequence[str]:
+    try:
+        return list(psutil.Process(pid).cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
 
 
 def group_of(pid: int) -> int:

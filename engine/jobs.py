@@ -8,9 +8,9 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import wraps
 from types import FrameType
 
 import structlog
@@ -33,19 +33,31 @@ from engine.pipeline import Scope, Stage
 
 logger = structlog.get_logger(__name__)
 
+SCHEDULES_LOCK = 0x058
 STOP = signal.SIGUSR1  # "hand back what you hold": SIGTERM would kill the queue's own processes
 _stopping = False
 
 
-def ring(run: Run) -> None:
-    """Tell the queue that a run is due."""
+def ring(run: Run) -> bool:
+    """Tell the queue that a run is due. False: it is away, and the reconciler rings again."""
+    if not send("engine.jobs.work", run.pk, name=f"run {run.pk}"):
+        return False
     Run.objects.filter(pk=run.pk).update(rung_at=Now())
-    async_task("engine.jobs.work", run.pk, task_name=f"run {run.pk}")
+    return True
+
+
+def send(job: str, *arguments: object, name: str) -> bool:
+    try:
+        async_task(job, *arguments, task_name=name)
+    except ConnectionError as error:
+        logger.warning("queue_away", reason=ledger.reason_of(error))
+        return False
+    return True
 
 
 def request(name: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
-    """Open the partition's run, or find the live one, and ring for it."""
-    run = ledger.open_run(runs.get_pipeline(name).name, scope, stages)
+    """For a person: open the partition's run, or make the live one due at once, and ring for it."""
+    run = ledger.ask_for(runs.get_pipeline(name).name, scope, stages)
     ring(run)
     return run
 
@@ -53,64 +65,70 @@ def request(name: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
 # Jobs: what the queue calls by name
 
 
+def job(function: Callable[..., str]) -> Callable[..., str]:
+    """What rises in a job would stop the queue's process, or bring the job back without end: it is logged instead."""
+
+    @wraps(function)
+    def safe(*arguments: object) -> str:
+        try:
+            return function(*arguments)
+        except (Exception, SystemExit) as error:
+            unforeseen = not isinstance(error, DatabaseError)
+            name = f"{function.__name__}{arguments}"
+            logger.error("job_failed", job=name, exc_info=unforeseen, reason=ledger.reason_of(error))
+            connection.close()
+            return "failed"
+
+    return safe
+
+
+@job
 def work(pk: int) -> str:
     """Claim that run, if it is due, and work on it until it ends or its slice is over."""
     began = time.monotonic()
+    claimed = None if _stopping else ledger.claim_due(pk)
+    if claimed is None:
+        return "not due"
     try:
-        claimed = None if _stopping else ledger.claim_due(pk)
-        if claimed is None:
-            return "not due"
-        pipeline = runs.get_pipeline(claimed.pipeline)
-        ended = runs.go_through(pipeline, claimed, Log(), lambda: paused(began))
-        if ended.state == Run.State.WAITING and ended.next_attempt_at is None:
-            ring(ended)
+        ended = runs.resume(claimed, Log(), lambda: paused(began))
     except ledger.LeaseLost as lost:
         logger.warning("lease_lost", run=pk, reason=str(lost))
         return "taken over"
-    except (Exception, SystemExit) as error:  # what stops here would stop the queue
-        logger.error("job_failed", run=pk, exc_info=not isinstance(error, DatabaseError), reason=str(error)[:300])
-        connection.close()
-        return "failed"
+    if ended.state == Run.State.WAITING and ended.next_attempt_at is None:
+        ring(ended)
     logger.info("run_ended", run=pk, state=ended.state, reason=ended.error, seconds=round(time.monotonic() - began, 1))
     return str(ended.state)
 
 
+@job
 def start(name: str, day: str | None = None) -> str:
     """A schedule's job: open the run of a pipeline if something waits, and work on it."""
-    try:
-        pipeline = runs.get_pipeline(name)
-        scope = Scope(day=date.fromisoformat(day) if day else None)
-        live = Run.objects.of(pipeline.name, scope.day).live().first()
-        if live is None and not runs.waiting(pipeline, scope):
-            return "nothing waits"
-        return work((live or ledger.open_run(pipeline.name, scope)).pk)
-    except (Exception, SystemExit) as error:
-        logger.error("job_failed", job=f"start {name}", exc_info=True, reason=str(error)[:300])
-        connection.close()
-        return "failed"
+    pipeline = runs.get_pipeline(name)
+    scope = Scope(day=date.fromisoformat(day) if day else None)
+    live = Run.objects.of(pipeline.name, scope.day).live().first()
+    if live is None and not runs.waiting(pipeline, scope):
+        return "nothing waits"
+    return work((live or ledger.open_run(pipeline.name, scope)).pk)
 
 
+@job
 def prune() -> str:
     """Delete what no reader sees any more."""
-    try:
-        return " ".join(f"{name}={import_string(path)(3)}" for name, path in settings.PRUNED.items())
-    except (Exception, SystemExit) as error:
-        logger.error("job_failed", job="prune", exc_info=True, reason=str(error)[:300])
-        connection.close()
-        return "failed"
+    return " ".join(f"{name}={import_string(path)(3)}" for name, path in settings.PRUNED.items())
 
 
+@job
 def canary(name: str) -> str:
     """Show that the queue reaches a worker: any group says it took it, the one that sent it that it lives."""
-    with suppress(DatabaseError):
-        answered = {"answered_at": Now()} if name == group() else {}
-        WorkerGroup.objects.filter(name=name).update(taken_at=Now(), **answered)
+    answered = {"answered_at": Now()} if name == group() else {}
+    WorkerGroup.objects.filter(name=name).update(taken_at=Now(), **answered)
     return "seen"
 
 
-def release_canary(worker: WorkerGroup) -> None:
+def release_canary(worker: WorkerGroup) -> bool:
+    """Send it into the queue. False: the queue is away, which is not the group's fault."""
     WorkerGroup.objects.filter(pk=worker.pk).update(rung_at=Now())
-    async_task("engine.jobs.canary", worker.name, task_name=f"canary {worker.name}")
+    return send("engine.jobs.canary", worker.name, name=f"canary {worker.name}")
 
 
 JOBS: dict[str, Callable[..., str]] = {"start": start, "prune": prune}
@@ -156,9 +174,12 @@ class Log:
         logger.info("step_ended", stage=step.name, cpu_seconds=cpu, peak_mb=memory, **step.counts)
 
 
-def queued() -> int:
-    """How many messages lie in the queue, canaries included."""
-    return int(get_broker().queue_size())
+def queued() -> int | None:
+    """How many messages lie in the queue, canaries included; None while it is away."""
+    try:
+        return int(get_broker().queue_size())
+    except ConnectionError:
+        return None
 
 
 # Schedules
@@ -197,7 +218,10 @@ def ring_schedules() -> int:
     django-q's own pass ends at the first row that it cannot read, and calls whatever a row names: so a row that
     is not as the code has it is taken away before, and alarmed.
     """
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SCHEDULES_LOCK])
+        if not cursor.fetchone()[0]:  # another worker is at it; two at once would both add what is missing
+            return 0
         refused = reconcile_schedules(import_string(settings.SCHEDULES))
     for row in refused:
         found = f"refused: func={row.func!r:.200} args={row.args!r:.200} cron={row.cron!r:.100}"

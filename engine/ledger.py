@@ -54,6 +54,15 @@ def open_run(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
     return Run.objects.of(pipeline, scope.day, scope.source).live().get()
 
 
+def ask_for(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
+    """For a person who leaves the work to the queue: the partition's run, due at once unless it runs already."""
+    run = open_run(pipeline, scope, stages)
+    if run.state == Run.State.QUARANTINED or run.next_attempt_at:
+        run = run_again(run.pk, operator())
+    Run.objects.filter(pk=run.pk, state=Run.State.WAITING).update(stages=list(stages), force=scope.force)
+    return run
+
+
 def claim(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
     """For a person: the partition's run, made if none lives, taken over if nobody works on it. Raises Busy."""
     Run.objects.bulk_create([Run(pipeline=pipeline, day=scope.day, source=scope.source)], ignore_conflicts=True)
@@ -144,7 +153,7 @@ def close(run: Run) -> None:
         raise LeaseLost(f"{run} was taken over")
 
 
-def give_up(run: Run, step: Step, error: BaseException) -> None:
+def give_up(run: Run, error: BaseException, step: Step | None = None) -> None:
     """Keep the reason; the run waits for its next attempt, or for a person after too many."""
     reason = reason_of(error)
     quarantined = run.attempts >= settings.TIMING.attempts
@@ -153,14 +162,15 @@ def give_up(run: Run, step: Step, error: BaseException) -> None:
         mine = held(run).update(
             state=Run.State.QUARANTINED if quarantined else Run.State.WAITING,
             next_attempt_at=None if quarantined else Now() + wait,
-            error=f"{step.name}: {reason}",
+            error=f"{step.name}: {reason}" if step else reason,
             owner="",
             lease_until=None,
         )
         if not mine:
             raise LeaseLost(f"{run} was taken over") from error
-        step.error = reason
-        end(step, Step.State.FAILED)
+        if step:
+            step.error = reason
+            end(step, Step.State.FAILED)
 
 
 def hand_back(run: Run, step: Step) -> None:
@@ -231,7 +241,7 @@ def run_again(pk: int, actor: str) -> Run:
         if run.state not in (Run.State.QUARANTINED, Run.State.WAITING):
             raise NotAllowed(f"run {pk} is {run.state}; only a quarantined or waiting one can be run again")
         audit("run again", run, actor)
-        Run.objects.filter(pk=pk).update(state=Run.State.WAITING, attempts=0, next_attempt_at=None, error="")
+        Run.objects.filter(pk=pk).update(state=Run.State.WAITING, attempts=0, next_attempt_at=Now(), error="")
     run.refresh_from_db()
     return run
 

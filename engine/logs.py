@@ -51,6 +51,7 @@ def logging_config(log_format: str, level: str, ours: Iterable[str]) -> dict[str
     alone = {"level": "WARNING", "handlers": ["stderr"], "propagate": False}
     loggers = {
         "django": {"level": "WARNING", "handlers": []},
+        "django.request": {"level": "ERROR"},  # a 4xx has its line from RequestLog
         "django.server": {"level": "CRITICAL", "handlers": []},  # runserver's lines show the query string
         "gunicorn.error": alone,
         "django-q": alone,

@@ -5,11 +5,11 @@ Counted there, the figures are those of all processes on all hosts, and none of 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, F, Max, Min, Q
+from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest, Now
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,7 +17,7 @@ from prometheus_client.exposition import generate_latest
 
 from engine import jobs
 from engine.embeddings import filling
-from engine.models import Anomaly, EmbeddingModel, Run, WorkerGroup
+from engine.models import Anomaly, EmbeddingModel, Run, Step, WorkerGroup
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ class Queue:
 
 
 def queue() -> Queue:
-    since = Greatest("created_at", Coalesce("next_attempt_at", "created_at"))
+    """A run waits since it was made, since its next attempt was due, or since its last step was handed back."""
+    steps = Step.objects.filter(run=OuterRef("pk")).exclude(finished_at=None).order_by("-finished_at")
+    handed_back = Subquery(steps.values("finished_at")[:1])
+    since = Greatest("created_at", Coalesce("next_attempt_at", "created_at"), Coalesce(handed_back, "created_at"))
     found = Run.objects.due().order_by().aggregate(due=Count("pk"), oldest=Min(since), now=Max(Now()))
     oldest = (found["now"] - found["oldest"]).total_seconds() if found["due"] else 0.0
     return Queue(found["due"], oldest, WorkerGroup.objects.alive().count())
@@ -47,9 +50,8 @@ def last_success() -> dict[str, datetime]:
 
 
 def restarts() -> int:
-    """How many worker groups ended by a fault; one that nobody could write the end of counts."""
-    silent = Q(ended_at=None, seen_at__lt=Now() - timedelta(seconds=settings.TIMING.silence))
-    return WorkerGroup.objects.filter(~Q(fault="") | silent).count()
+    """How many worker groups ended by a fault."""
+    return WorkerGroup.objects.exclude(fault="").count()
 
 
 class Collector:
@@ -61,7 +63,8 @@ class Collector:
         now = queue()
         yield gauge("ost_queue_due_runs", "Runs that are due and that nobody works on", now.due)
         yield gauge("ost_queue_oldest_seconds", "How long the longest of them waits", now.oldest)
-        yield gauge("ost_queue_messages", "Messages in the queue, canaries included", jobs.queued())
+        if (messages := jobs.queued()) is not None:
+            yield gauge("ost_queue_messages", "Messages in the queue, canaries included", messages)
         yield gauge("ost_worker_groups", "Worker groups that live", now.workers)
         yield counter("ost_worker_restarts", "Worker groups that ended by a fault", restarts())
         yield from anomalies()
@@ -106,8 +109,8 @@ def texts() -> Iterator[Metric]:
 
 def anomalies() -> Iterator[Metric]:
     family = CounterMetricFamily("ost_anomalies", "What should not have been, by kind", labels=["kind"])
-    for kind, count in Anomaly.objects.values_list("kind").annotate(times=Count("pk")).order_by("kind"):
-        family.add_metric([kind], count)
+    for kind, times in Anomaly.objects.values_list("kind").annotate(times=Sum("count")).order_by("kind"):
+        family.add_metric([kind], times)
     yield family
 
 

@@ -14,4 +14,4 @@ def group() -> str:
 
 def owner() -> str:
     """host:group:process:claim, another at each call; at most 80 characters."""
-    return f"{socket.gethostname()[:30]}:{group()[:12]}:{os.getpid()}:{uuid.uuid4().hex}"
+    return f"{socket.gethostname()[:26]}:{group()[:12]}:{os.getpid()}:{uuid.uuid4().hex}"

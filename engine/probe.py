@@ -1,6 +1,8 @@
 """The worker's own addresses: /livez, /health and /metrics, by default on port 9090 of this machine alone."""
 
 import json
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
@@ -22,6 +24,10 @@ Answer = tuple[str, str, bytes]  # status, content type, body
 class Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client went away, or said nothing; the library would print a trace past the log."""
+        logger.warning("probe_client_lost", error=type(sys.exc_info()[1]).__name__)
+
 
 class Quiet(WSGIRequestHandler):
     timeout = 10  # seconds for one who connects and says nothing
@@ -40,6 +46,7 @@ def serve(host: str, port: int, silence: Callable[[], float], limit: float) -> N
         start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
         return [body]
 
+    Server.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
     server = make_server(host, port, application, Server, Quiet)
     threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import takewhile
 
 from django.conf import settings
 from django.db import connection
@@ -62,25 +63,32 @@ def open_days(today: date) -> int:
 
 def ring_due(everything: bool = False) -> int:
     """Ring for the runs that are due and were not rung lately; returns how many."""
-    room = MESSAGES - jobs.queued()
+    queued = jobs.queued()
+    if queued is None:
+        return 0
     due = Run.objects.due()
     if not everything:
         before = Now() - timedelta(seconds=settings.TIMING.reconcile)
         due = due.filter(Q(rung_at=None) | Q(rung_at__lt=before))
-    found = list(due[: max(room, 0)])
-    for run in found:
-        jobs.ring(run)
-    return len(found)
+    return len(list(takewhile(jobs.ring, due[: max(MESSAGES - queued, 0)])))  # until the queue goes away
 
 
 @contextmanager
 def only_one() -> Iterator[bool]:
-    """Whether this process is the one that reconciles now; the others leave it to that one."""
+    """Whether this process is the one that reconciles now; the others leave it to that one.
+
+    The queue's code closes a connection that has grown old, and the lock goes with it: then two may reconcile at
+    once, which does no harm.
+    """
+    alone = ask("SELECT pg_try_advisory_lock(%s)")
+    try:
+        yield alone
+    finally:
+        if alone:
+            ask("SELECT pg_advisory_unlock(%s)")
+
+
+def ask(statement: str) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        (alone,) = cursor.fetchone()
-        try:
-            yield alone
-        finally:
-            if alone:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+        cursor.execute(statement, [LOCK])
+        return bool(cursor.fetchone()[0])

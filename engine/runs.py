@@ -60,6 +60,19 @@ def run(pipeline: Pipeline, scope: Scope, only: Sequence[str] = (), watcher: Wat
     return go_through(pipeline, ledger.claim(pipeline.name, scope, only), watcher or Silent())
 
 
+def resume(claimed: Run, watcher: Watcher, pause: Callable[[], bool]) -> Run:
+    """A worker's: go on with a run that it has claimed, until it ends or `pause` says so; returns it as it then is."""
+    try:
+        pipeline = get_pipeline(claimed.pipeline)
+        pipeline.chosen(claimed.stages)  # which it may have lost since they were asked for
+    except (Exception, SystemExit) as error:  # whatever its module does when it is imported
+        logger.exception("pipeline_failed", run=claimed.pk, pipeline=claimed.pipeline)
+        ledger.give_up(claimed, error)
+        claimed.refresh_from_db()
+        return claimed
+    return go_through(pipeline, claimed, watcher, pause)
+
+
 def go_through(pipeline: Pipeline, claimed: Run, watcher: Watcher, pause: Callable[[], bool] = lambda: False) -> Run:
     """Work through the stages of a claimed run; returns it as it then is.
 
@@ -116,7 +129,7 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher, pause: 
     except (Exception, SystemExit) as error:
         unforeseen = not isinstance(error, StageError | DatabaseError)
         logger.error("stage_failed", run=run.pk, stage=stage.name, exc_info=unforeseen)
-        ledger.give_up(run, step, error)
+        ledger.give_up(run, error, step)
         return False
     finally:
         work.close()

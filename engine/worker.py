@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -36,6 +37,7 @@ PARTS = {
     "embed": ("embed", "--watch"),
 }
 QUEUE = 4  # processes of a cluster besides its workers: main, sentinel, monitor, pusher
+STARTING = 0.1  # seconds between two looks at a group that starts: the queue replaces what ends unseen
 START = 60.0  # seconds a group may take until all its processes are there
 
 
@@ -51,6 +53,8 @@ class Watchdog:
         self.parts, self.revive = parts, revive
         self.name = uuid.uuid4().hex[:8]
         self.folder: Path = settings.RUN_FOLDER
+        facts = connection.settings_dict
+        self.database = f"{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
         self.told = threading.Event()
         self.chores = Chores(self.name, revive)
         self.children: list[subprocess.Popen[bytes]] = []
@@ -61,17 +65,20 @@ class Watchdog:
             signal.signal(number, lambda *_: self.told.set())
         if not self.wait_for_database():
             return 0
-        for left in groups.left_behind(self.folder):
+        for left in groups.left_behind(self.folder, self.database):
             logger.warning("group_left_behind", group=left.name, processes=len(left.processes()))
             groups.end(left)
-            self.take_back(left, "its watchdog was killed")
+            self.take_back(left, "left behind by its watchdog")
         self.chores.register()
         manage = str(settings.BASE_DIR / "manage.py")
-        group, self.children = Group.start(self.name, [(sys.executable, manage, *PARTS[part]) for part in self.parts])
+        group, self.children = Group.start(
+            self.name, self.database, [(sys.executable, manage, *PARTS[part]) for part in self.parts]
+        )
         group.save(self.folder)
         self.chores.start()
         try:
             self.watch(group)
+            self.end(group)
         except Fault as fault:
             logger.critical("group_failed", group=self.name, reason=str(fault))
             group.kill()
@@ -81,7 +88,8 @@ class Watchdog:
         except BaseException:
             group.kill()
             raise
-        self.end(group)
+        finally:
+            self.chores.over.set()
         self.take_back(group, "")
         return 0
 
@@ -105,12 +113,15 @@ class Watchdog:
         """Look twice a second, until told to end. Raises Fault."""
         began = time.monotonic()
         expected = sum(QUEUE + settings.WORKER_PROCESSES if part == "cluster" else 1 for part in self.parts)
-        while not self.told.wait(settings.TIMING.watch):
+        pause = STARTING
+        while not self.told.wait(pause):
             if len(group.members) < expected:
                 if group.look():
                     group.save(self.folder)
                 elif time.monotonic() - began > START:
                     raise Fault(f"only {len(group.members)} of {expected} processes started")
+            else:
+                pause = settings.TIMING.watch
             for child in self.children:
                 child.poll()  # so that it leaves no zombie
             if missing := group.missing():
@@ -134,7 +145,6 @@ class Watchdog:
 
     def take_back(self, group: Group, fault: str) -> None:
         """Free what an ended group held. Without a database its record stays, and the next worker does it."""
-        self.chores.over.set()
         connection.close()  # it may be as old as the group
         with suppress(DatabaseError):
             runs = ledger.free(group.name, group.guilty)
@@ -153,6 +163,7 @@ class Chores:
         self.thread = threading.Thread(target=self.work, name="chores", daemon=True)
         self.due: dict[str, float] = {}
         self.silent = 0.0  # seconds since the queue's last sign of life
+        self.excused = 0.0  # when the queue itself was last away
         self.passed = time.monotonic()
 
     def register(self) -> None:
@@ -195,25 +206,30 @@ class Chores:
         return True
 
     def mind_the_canary(self) -> None:
-        """Send one through the queue now and then, and at once again when another group took it.
-
-        Silence is the time since this group took its own canary, or since one of its runs was renewed: while
-        all its processes work the canary waits. The database's clock counts, nobody else's.
-        """
+        """Send one through the queue when it is time, and see how long the group has been silent."""
         worker = WorkerGroup.objects.annotate(now=Now()).get(pk=self.worker.pk)
-        now = worker.now
-        renewed = Run.objects.filter(state=Run.State.RUNNING, owner__contains=f":{self.name}:").aggregate(
-            last=Max("lease_until")
-        )["last"]
-        signs = [worker.started_at, worker.answered_at]
-        if renewed:
-            signs.append(min(renewed, now))
-        self.silent = (now - max(filter(None, signs))).total_seconds()
-        waiting = worker.rung_at and (not worker.taken_at or worker.taken_at < worker.rung_at)
-        rung = (now - worker.rung_at).total_seconds() if worker.rung_at else float("inf")
-        unanswered = not worker.answered_at or (worker.rung_at and worker.answered_at < worker.rung_at)
-        if rung > settings.TIMING.canary or (unanswered and not waiting):
-            jobs.release_canary(worker)
+        if canary_due(worker) and not jobs.release_canary(worker):
+            self.excused = time.monotonic()
+        self.silent = min(silence(worker), time.monotonic() - self.excused)
+
+
+def canary_due(worker: Any) -> bool:
+    """Every now and then, and at once when another group took the last one. worker: with `now`, the database's."""
+    if worker.rung_at is None:
+        return True
+    taken = worker.taken_at is not None and worker.taken_at >= worker.rung_at
+    answered = worker.answered_at is not None and worker.answered_at >= worker.rung_at
+    age = (worker.now - worker.rung_at).total_seconds()
+    return bool(age > settings.TIMING.canary or (taken and not answered))
+
+
+def silence(worker: Any) -> float:
+    """Seconds since the group took its own canary, or since one of its runs was renewed: while all its processes
+    work, the canary has to wait. worker: with `now`."""
+    mine = Run.objects.filter(state=Run.State.RUNNING, owner__contains=f":{worker.name}:")
+    renewed = mine.aggregate(last=Max("lease_until"))["last"]
+    signs = (worker.started_at, worker.answered_at, renewed and min(renewed, worker.now))
+    return float((worker.now - max(filter(None, signs))).total_seconds())
 
 
 @contextmanager

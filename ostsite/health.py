@@ -1,8 +1,9 @@
 """/livez, /health and /metrics of the web process. Only /metrics asks who you are."""
 
+from collections.abc import Callable
+
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
@@ -10,6 +11,18 @@ from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from engine import metrics
+from ostsite.middleware import RETRY_SECONDS, noted
+
+
+class Probes:
+    """Answers these addresses before anything looks at the Host: who asks knows the machine, not the site's name."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.views = {"/livez": livez, "/health": health, "/metrics": exposition}
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.views.get(request.path_info, self.get_response)(request)
 
 
 @require_safe
@@ -27,9 +40,10 @@ def health(request: HttpRequest) -> HttpResponse:
         metrics.database_answers()
         queue = metrics.queue()
         last = {name: moment.isoformat() for name, moment in metrics.last_success().items()}
-    except DatabaseError:
-        connection.close()
-        return JsonResponse({"status": "unavailable", "database": "away"}, status=503, headers={"Retry-After": "5"})
+    except (OperationalError, InterfaceError) as error:
+        noted(request, error)
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+        return JsonResponse({"status": "unavailable", "database": "away"}, status=503, headers=headers)
     degraded = queue.late or not queue.workers
     return JsonResponse({
         "status": "degraded" if degraded else "ok",

@@ -61,6 +61,9 @@ def databases() -> dict[str, dict[str, object]]:
     for name in ("host", "port"):  # of a socket's folder; `dbshell` looks for them here
         config[name.upper()] = options.pop(name, config[name.upper()])
     options.setdefault("connect_timeout", 5)
+    for name, seconds in (("keepalives_idle", 10), ("keepalives_interval", 5), ("keepalives_count", 3)):
+        options.setdefault(name, seconds)  # a network that went silent is noticed within half a minute
+    options.setdefault("tcp_user_timeout", 30_000)  # milliseconds, for what was sent and is not acknowledged
     options.setdefault(
         "options",
         "-c statement_timeout=600s -c lock_timeout=30s"
@@ -88,6 +91,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ostsite.middleware.RequestLog",
     "ostsite.middleware.DatabaseAway",
+    "ostsite.health.Probes",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
@@ -120,7 +124,10 @@ if Q_BROKER == "redis" and not REDIS_URL:
 WORKER_PROCESSES = environment.whole("WORKER_PROCESSES", 2, 1, 64)
 Q_CLUSTER = {
     "name": "ost",
-    **({"redis": REDIS_URL} if Q_BROKER == "redis" else {"orm": "default"}),
+    **{
+        "orm": {"orm": "default"},
+        "redis": {"redis": REDIS_URL, "broker_class": "engine.redis_queue.PatientRedis"},
+    }[Q_BROKER],
     "workers": WORKER_PROCESSES,
     "bulk": 1,
     "queue_limit": 1,  # what waits inside a cluster no other cluster can take

@@ -38,7 +38,7 @@ class Delays:
     """How many seconds an ended service stays down: none after a life of at least `long` seconds."""
 
     first: float = 1.0
-    longest: float = 30.0
+    longest: float = 10.0
     long: float = 30.0
 
     def after(self, life: float, before: float) -> float:

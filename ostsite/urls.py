@@ -1,11 +1,5 @@
-"""Where each app is mounted."""
+"""Where each app is mounted. The probes of ostsite/health.py answer before any address is looked up."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver
 
-from ostsite import health
-
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("livez", health.livez),
-    path("health", health.health),
-    path("metrics", health.exposition),
-]
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -11,3 +11,4 @@ graceful_timeout = 8  # seconds a request may still take after SIGTERM; Docker k
 max_requests = 20_000  # whatever a library leaks ends with its process
 max_requests_jitter = 2_000
 logconfig_dict = LOGGING
+control_socket_disable = True  # it would lie in the home of whoever starts this, one for all

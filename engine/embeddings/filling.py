@@ -80,14 +80,12 @@ def fill_all(
     while left:
         if any(table.objects.leased(model).exists() for table in tables):
             busy = time.monotonic()
-        if time.monotonic() - busy < idle:
+        mine = next(fill(tables, model, batch), None) if time.monotonic() - busy >= idle else None
+        if mine is None:  # somebody has them by a lease or a lock, or may begin
             time.sleep(idle / 10)
-            now = waiting(tables, model)
-            yield Counter(elsewhere=max(left - now, 0))
-            left = now
-        else:
-            yield from fill(tables, model, batch, limit=batch)
-            left = waiting(tables, model)
+        now = waiting(tables, model)
+        yield Counter(elsewhere=max(left - now, 0)) if mine is None else mine
+        left = now
 
 
 def watch(tables: Sequence[type[Embedding]], batch: int, idle: float, beat: Callable[[], None]) -> NoReturn:

@@ -6,11 +6,13 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote, urlsplit
 
 import psycopg
@@ -18,14 +20,16 @@ import pytest
 from django.core.management import call_command, get_commands, load_command_class
 from django.utils import timezone
 
-from engine import ledger, runs
+from engine import following, groups, jobs, ledger, runs
 from engine.bulk import raw_connection
 from engine.commands import BUSY, DONE, INCOMPLETE, INTERRUPTED, WRONG_USAGE, Command
 from engine.embeddings import filling
 from engine.embeddings.base import EmbedderError
-from engine.models import Run
+from engine.models import Audit, Run
+from engine.owner import GROUP_VARIABLE
 from engine.pipeline import Pipeline, Scope, Stage, Work
 from engine.tests import test_embeddings
+from engine.tests.test_jobs import messages
 
 MANAGE = Path(__file__).parents[2] / "manage.py"
 
@@ -152,14 +156,18 @@ def empty_database() -> Iterator[str]:
         ("embed --limit ٣", "argument --limit: '\\u0663' is not allowed"),
         ("embed --limit", "argument --limit: expected one argument"),
         ("embed --subject dogs", "argument --subject: invalid choice: 'dogs' (choose from 'categories'"),
+        ("embed --watch --limit 3", "embed: --limit: not with --watch, which goes on for ever"),
         ("embed --no-such", "unrecognized arguments: --no-such"),
         ("runs --limit 0", "argument --limit: '0' is not allowed; allowed: a whole number from 1 to 1000"),
+        ("runs --again 0", "argument --again: '0' is not allowed; allowed: a whole number from 1 to 1000000000"),
+        ("runs --again 404", "runs: --again: there is no run 404"),
         ("prune --keep -1", "argument --keep: '-1' is not allowed; allowed: a whole number from 0 to 1000"),
         ("run_pipeline", "the following arguments are required: pipeline"),
         ("run_pipeline dinner", "argument pipeline: invalid choice: 'dinner'"),
         ("run_pipeline meal --stage eat", "run_pipeline: --stage: unknown stage 'eat'; allowed: cook, or boil"),
         ("run_pipeline meal --stage eat --force", "run_pipeline: --stage: unknown stage 'eat'; allowed: cook, or boil"),
         ("run_pipeline meal --day 2025-01-01", "run_pipeline: --day: meal does not go by days; allowed: no --day"),
+        ("run_pipeline meal --follow", "run_pipeline: --follow: only with --queue; without it the progress is shown"),
         ("run_pipeline daily --day tomorrow", "run_pipeline: --day: 'tomorrow' is not a day; allowed: YYYY-MM-DD"),
         ("run_pipeline daily --day 2025-02-29", "run_pipeline: --day: '2025-02-29' is not a day; allowed: YYYY-MM-DD"),
     ],
@@ -341,6 +349,78 @@ def test_no_run_is_told_as_json(capsys):
     }  # fmt: skip
 
 
+# run_pipeline --queue
+
+
+def worked_on_meanwhile(monkeypatch) -> None:
+    """While the command waits a worker does what it was rung for."""
+    clock = SimpleNamespace(sleep=lambda seconds: jobs.work(Run.objects.get().pk), monotonic=time.monotonic)
+    monkeypatch.setattr(following, "time", clock)
+
+
+@pytest.mark.django_db
+def test_what_is_queued_waits_in_the_ledger_and_in_the_queue(capsys):
+    assert code("run_pipeline", "meal", "--queue") == DONE
+    run = Run.objects.get()
+    assert capsys.readouterr() == (f"pipeline=meal state=waiting run={run.pk}\n", "")
+    assert messages() == [("engine.jobs.work", (run.pk,))]
+
+
+@pytest.mark.django_db
+def test_what_is_queued_keeps_what_was_asked_for():
+    code("run_pipeline", "daily", "--day", "2026-01-02", "--stage", "cook", "--force", "--queue")
+    run = Run.objects.get()
+    assert (str(run), run.stages, run.force) == ("daily 2026-01-02", ["cook"], True)
+
+
+@pytest.mark.django_db
+def test_where_nothing_waits_nothing_is_queued(capsys):
+    assert code("run_pipeline", "idle", "--queue") == DONE
+    assert (capsys.readouterr().out, messages()) == ("pipeline=idle state=done run=none\n", [])
+
+
+@pytest.mark.django_db
+def test_what_is_followed_ends_in_the_summary_of_the_worker_s_run(capsys, monkeypatch):
+    worked_on_meanwhile(monkeypatch)
+    assert code("run_pipeline", "meal", "--queue", "--follow") == DONE
+    assert capsys.readouterr().out == f"pipeline=meal state=done run={Run.objects.get().pk} cook.cooked=3\n"
+
+
+@pytest.mark.django_db
+def test_what_is_followed_and_fails_ends_with_1_and_its_reason(capsys, monkeypatch):
+    worked_on_meanwhile(monkeypatch)
+    assert code("run_pipeline", "burnt", "--queue", "--follow") == INCOMPLETE
+    assert capsys.readouterr().err.endswith("ost: burn: ValueError: smoke\n")
+
+
+@pytest.mark.django_db
+def test_who_follows_where_no_worker_is_is_told(capsys, monkeypatch):
+    monkeypatch.setattr(following, "PATIENCE", 0)
+    assert code("run_pipeline", "meal", "--queue", "--follow") == INCOMPLETE
+    assert complaint(capsys) == "no worker is there to do it; start one: ./ost up"
+
+
+# reconcile
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("one_connection")
+def test_reconcile_says_what_it_found(capsys):
+    Run.objects.create(pipeline="meal", state="running", lease_until=datetime(2000, 1, 1, tzinfo=UTC))
+    assert code("reconcile") == DONE
+    assert capsys.readouterr().out == "state=done freed=1 quarantined=0 opened=7 rung=7 refused=0\n"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("one_connection")
+def test_reconcile_rings_again_what_was_rung_a_moment_ago(settings):
+    settings.PIPELINES = {}
+    run = Run.objects.create(pipeline="meal")
+    jobs.ring(run)
+    code("reconcile")
+    assert messages() == [("engine.jobs.work", (run.pk,))] * 2
+
+
 # runs, embed, prune
 
 
@@ -356,7 +436,7 @@ def test_runs_shows_a_line_a_step_and_the_reason(capsys):
     capsys.readouterr()
     code("runs")
     head, line = capsys.readouterr().out.splitlines()
-    assert re.split(" {2,}", head) == [
+    assert re.split(" {2,}", head.rstrip()) == [
         "run", "what", "state", "tries", "step", "counts (since last)", "s", "cpu s", "peak MB", "reason"
     ]  # fmt: skip
     assert re.search(r"\d+ +burnt +waiting +1 +burn failed +cooked=1 .* ValueError: smoke", line)
@@ -407,6 +487,29 @@ def test_a_live_run_as_json_has_no_end_yet(capsys):
     assert json.loads(capsys.readouterr().out)[0]["finished_at"] is None
 
 
+@pytest.mark.django_db
+def test_a_quarantined_run_is_run_again_and_rung_for():
+    run = Run.objects.create(pipeline="meal", state="quarantined", attempts=5, error="cook: burnt")
+    assert code("runs", "--again", str(run.pk)) == DONE
+    assert Run.objects.due().get() == run
+    assert messages() == [("engine.jobs.work", (run.pk,))]
+
+
+@pytest.mark.django_db
+def test_who_runs_again_is_kept():
+    run = Run.objects.create(pipeline="meal", state="quarantined", error="cook: burnt")
+    code("runs", "--again", str(run.pk))
+    kept = Audit.objects.get()
+    assert (kept.actor, kept.subject, kept.note) == (ledger.operator(), f"run {run.pk}", "quarantined: cook: burnt")
+
+
+@pytest.mark.django_db
+def test_a_run_that_is_done_is_not_run_again(capsys):
+    run = Run.objects.create(pipeline="meal", state="done")
+    assert code("runs", "--again", str(run.pk)) == WRONG_USAGE
+    assert complaint(capsys).startswith(f"runs: --again: run {run.pk} is done; only a quarantined or waiting one ")
+
+
 @pytest.fixture
 def tiny(settings, db) -> Iterator[None]:
     settings.MODEL_DIMENSIONS, settings.MODEL_NAME = 4, "tiny"
@@ -439,6 +542,33 @@ def test_embed_leaves_texts_alone_that_another_holds(tiny, capsys):
     test_embeddings.claim(4)
     code("embed")
     assert " embedded=1 " in capsys.readouterr().out
+
+
+def test_embed_again_gives_quarantined_texts_another_chance(tiny, capsys):
+    test_embeddings.many(3)
+    test_embeddings.rows.update(quarantined_at=timezone.now(), attempts=5)
+    assert code("embed", "--again") == DONE
+    assert " embedded=3 " in capsys.readouterr().out
+    assert Audit.objects.get().action == "embed again"
+
+
+def test_embed_leaves_quarantined_texts_alone(tiny, capsys):
+    test_embeddings.many(3)
+    test_embeddings.rows.update(quarantined_at=timezone.now())
+    code("embed")
+    assert " embedded=0 " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("group", ["crew", ""])
+def test_the_loop_of_a_worker_group_shows_that_it_lives(tiny, settings, tmp_path, monkeypatch, group):
+    def watch(tables: object, batch: int, idle: float, beat: Callable[[], None]) -> None:
+        beat()
+
+    monkeypatch.setenv(GROUP_VARIABLE, group)
+    monkeypatch.setattr(filling, "watch", watch)
+    settings.RUN_FOLDER = tmp_path
+    code("embed", "--watch")
+    assert groups.pulse(tmp_path, "crew").exists() == bool(group)
 
 
 def test_prune_says_how_many_of_each_went(settings, capsys):

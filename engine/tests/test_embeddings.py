@@ -68,7 +68,7 @@ def tiny(settings):
 
 
 def use(settings, provider: type[Tiny]) -> None:
-    settings.EMBEDDING_PROVIDERS = {"local": f"{__name__}.{provider.__name__}"}
+    settings.EMBEDDING_PROVIDERS = {"local": f"{provider.__module__}.{provider.__name__}"}
     filling.made.cache_clear()
     Tiny.calls.clear()
 

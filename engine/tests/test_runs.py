@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -10,9 +10,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from engine import ledger, runs
+from engine import ledger, logs, runs
 from engine.models import Run, Step
 from engine.pipeline import Pipeline, Publish, Scope, Stage, StageError, Terminated, Work
+from ostsite import environment
 from recommendations.models import Category
 
 pytestmark = pytest.mark.django_db
@@ -229,7 +230,7 @@ def test_giving_up_after_a_take_over_changes_nothing_for_the_new_owner():
     step = step_of(run)
     taken = take_over()
     with pytest.raises(ledger.LeaseLost):
-        ledger.give_up(run, step, ValueError("late"))
+        ledger.give_up(run, ValueError("late"), step)
     assert (the_run().owner, the_run().error) == (taken.owner, "")
 
 
@@ -439,6 +440,30 @@ def test_a_fault_of_the_database_is_kept_without_the_rows_that_it_holds():
     run = runs.run(pipeline(acting("cook", twice)), Scope())
     assert run.error.startswith("cook: IntegrityError: duplicate key")
     assert "secret" not in run.error
+
+
+def test_a_stage_that_wants_to_end_the_process_is_a_fault():
+    run = runs.run(pipeline(failing("cook", error=SystemExit(3))), Scope())
+    assert (run.state, run.attempts, run.error) == (Run.State.WAITING, 1, "cook: SystemExit: 3")
+
+
+@pytest.fixture
+def secret() -> Iterator[None]:
+    logs.configure(["hunter2-hunter2", "-----BEGIN-----\nhunter2"])
+    yield
+    logs.configure(environment.secrets)
+
+
+@pytest.mark.parametrize(
+    "message", ["no: hunter2-hunter2", "no: " + "o" * 388 + " hunter2-hunter2", "no: -----BEGIN-----\nhunter2"]
+)
+@pytest.mark.parametrize("error", [ValueError, StageError, SystemExit])
+@pytest.mark.usefixtures("secret")
+def test_a_secret_in_a_reason_is_on_no_row(error, message):
+    run = runs.run(pipeline(failing("cook", error=error(message))), Scope())
+    kept = f"{run.error} {run.steps.get().error}"
+    assert "no: " in kept
+    assert not any(word in kept for word in ("hunter", "BEGIN"))
 
 
 def test_five_attempts_without_progress_quarantine_the_run():

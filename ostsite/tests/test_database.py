@@ -263,7 +263,7 @@ def test_another_user_is_told_whose_it_is(checkout):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root alone needs another user for the server")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user for the server")
 def test_root_keeps_the_data_where_the_server_can_enter(checkout):
     assert database.base_folder() == checkout / ".data"
     checkout.chmod(0o700)

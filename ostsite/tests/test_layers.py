@@ -22,7 +22,7 @@ FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
         "pure": "logs owner pipeline scrubbing timing text vectors",
-        "outside": "groups lines embeddings.base embeddings.local",
+        "outside": "groups lines redis_queue embeddings.base embeddings.local",
         "database": "models models.* bulk ledger runs",
         "edge": "apps embeddings.filling commands following importing jobs metrics output probe reconciling worker"
         " management.*",

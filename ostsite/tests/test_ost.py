@@ -1,9 +1,12 @@
 """`ost`, as far as it goes without making an environment."""
 
+import argparse
 import importlib.machinery
 import importlib.util
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -27,7 +30,8 @@ def call(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_names_every_command():
-    assert all(f"./ost {name}" in call("--help").stdout for name in ("demo", "test", "manage", "install"))
+    said = call("--help").stdout
+    assert [name for name in ("demo", "up", "test", "bench", "manage", "install") if f"./ost {name}" not in said] == []
 
 
 def test_an_unknown_command_is_wrong_usage():
@@ -37,6 +41,24 @@ def test_an_unknown_command_is_wrong_usage():
 
 def test_an_unknown_option_is_wrong_usage():
     assert call("demo", "--dance").returncode == 2
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_port_that_is_none_is_wrong_usage(command):
+    answer = call(command, "--port", "abc")
+    assert answer.returncode == 2
+    assert "argument --port: 'abc' is not allowed; allowed: a whole number from 1 to 65535" in answer.stderr
+
+
+@pytest.mark.parametrize("given", ["0", "65536", "70000", "-1", "", "8_0", "٨٠", "9" * 5000])
+def test_a_port_is_a_number_that_a_port_can_have(ost, given):
+    with pytest.raises(argparse.ArgumentTypeError):
+        ost.port(given)
+
+
+@pytest.mark.parametrize("given", [1, 8000, 65535])
+def test_a_port_may_be_any_of_those(ost, given):
+    assert ost.port(str(given)) == given
 
 
 def test_an_old_python_looks_for_the_newest_one(ost):
@@ -106,9 +128,40 @@ def test_a_killed_command_ends_as_a_shell_would_say(ost, monkeypatch):
     assert ost.run("-c", "import os; os.kill(os.getpid(), 9)") == 137
 
 
-def test_the_demo_stops_at_the_first_failure(ost, monkeypatch):
-    codes = iter([0, 3])
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def idle(ost, monkeypatch) -> None:
+    """No database is held, every command fails, and whoever listens on the worker's port is left alone."""
     monkeypatch.setattr(ost.database, "hold", lambda instance: None)
     monkeypatch.setattr(ost.database, "release", lambda instance: None)
+    monkeypatch.setattr(ost, "run", lambda *command: 3)
+    monkeypatch.setattr(ost, "PROBE_PORT", 0)
+
+
+def test_a_taken_port_is_one_line_that_names_it(ost, idle, taken, capsys):
+    assert ost.up(taken) == 2
+    assert capsys.readouterr().err == (
+        f"ost: port {taken} for the web cannot be had: Address already in use; choose another with --port\n"
+    )
+
+
+def test_a_taken_port_of_the_worker_is_named_too(ost, idle, taken, capsys, monkeypatch):
+    monkeypatch.setattr(ost, "PROBE_PORT", taken)
+    assert ost.up(port=0) == 2
+    assert capsys.readouterr().err == f"ost: port {taken} for the worker cannot be had: Address already in use\n"
+
+
+def test_the_demo_stops_at_the_first_failure(ost, idle, monkeypatch):
+    codes = iter([0, 3])
     monkeypatch.setattr(ost, "run", lambda *command: next(codes))
     assert (ost.demo(serve=False, port=0), list(codes)) == (3, [])
+
+
+def test_what_fails_before_it_serves_ends_it(ost, idle):
+    assert ost.up(port=0) == 3

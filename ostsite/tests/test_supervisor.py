@@ -191,7 +191,7 @@ def test_the_delay_doubles_up_to_the_longest():
     delays, seen = Delays(), [0.0]
     for _ in range(7):
         seen.append(delays.after(29.9, seen[-1]))
-    assert seen[1:] == [1, 2, 4, 8, 16, 30, 30]
+    assert seen[1:] == [1, 2, 4, 8, 10, 10, 10]
 
 
 def test_after_a_long_life_there_is_no_delay():
