@@ -125,7 +125,9 @@ def test_it_ends_with_a_run_that_is(happens, fields):
 
 def test_a_run_that_was_handed_back_is_followed_into_its_next_claim(happens):
     run = made()
-    happens(becomes(run, state="waiting"), becomes(run, state="running"), becomes(run, state="done"))
+    happens(
+        becomes(run, state="waiting", error="interrupted"), becomes(run, state="running"), becomes(run, state="done")
+    )
     assert follow(run, MEAL, Listener()).state == "done"
 
 

@@ -103,6 +103,15 @@ def test_a_ring_is_dated():
     assert Run.objects.get(rung_at__gt=LONG_AGO) == run
 
 
+def test_a_ring_that_the_queue_does_not_take_is_not_dated(monkeypatch):
+    def away(*arguments: object, **options: object) -> None:
+        raise ConnectionError("no queue")
+
+    monkeypatch.setattr(jobs, "async_task", away)
+    run = made()
+    assert (jobs.ring(run), Run.objects.get().rung_at) == (False, None)
+
+
 def test_who_asks_for_a_pipeline_opens_its_run_and_rings():
     run = jobs.request("meal", Scope(force=True), ["serve"])
     assert (run.state, run.force, run.stages) == (Run.State.WAITING, True, ["serve"])
@@ -422,6 +431,13 @@ def test_a_second_pass_changes_no_row():
     before = list(Schedule.objects.order_by("pk").values())
     assert jobs.ring_schedules() == 0
     assert list(Schedule.objects.order_by("pk").values()) == before
+
+
+@pytest.mark.usefixtures("one_connection")
+def test_while_another_worker_is_at_the_table_it_is_left_alone(settings, elsewhere):
+    settings.SCHEDULES = f"{__name__}.PLANNED"
+    elsewhere.execute("SELECT pg_advisory_lock(%s)", [jobs.SCHEDULES_LOCK])
+    assert (jobs.ring_schedules(), table()) == (0, [])
 
 
 @pytest.mark.usefixtures("planned")

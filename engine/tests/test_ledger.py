@@ -391,6 +391,33 @@ def test_run_again_is_refused_for_a_run_that_is_not_there():
         ledger.run_again(404, "alice")
 
 
+@pytest.mark.parametrize("fields", [{"state": QUARANTINED, "attempts": 5}, {"next_attempt_at": FAR_AWAY}, {}])
+def test_what_a_person_leaves_to_the_queue_is_due_at_once(fields):
+    run = made(**fields)
+    ledger.ask_for("meal", Scope())
+    assert ledger.claim_due(run.pk)
+
+
+def test_what_a_person_leaves_to_the_queue_is_done_as_asked_for():
+    run = made(stages=["eat"])
+    ledger.ask_for("meal", Scope(force=True), ["cook"])
+    assert (now(run).stages, now(run).force) == (["cook"], True)
+
+
+def test_what_a_person_leaves_to_the_queue_while_it_runs_changes_nothing():
+    run = running()
+    before = facts(run)
+    ledger.ask_for("meal", Scope(force=True), ["cook"])
+    assert facts(run) == before
+
+
+def test_who_leaves_a_quarantined_run_to_the_queue_is_kept(monkeypatch):
+    monkeypatch.setattr(ledger.getpass, "getuser", lambda: "alice")
+    made(state=QUARANTINED, error="cook: burnt")
+    ledger.ask_for("meal", Scope())
+    assert (Audit.objects.get().actor, Audit.objects.get().note) == ("alice", "quarantined: cook: burnt")
+
+
 def test_a_person_s_claim_of_a_quarantined_run_is_kept(monkeypatch):
     monkeypatch.setattr(ledger.getpass, "getuser", lambda: "alice")
     run = made(state=QUARANTINED, error="cook: burnt")
