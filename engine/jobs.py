@@ -230,13 +230,21 @@ def ring_schedules() -> int:
     return len(refused)
 
 
+def in_time(row: Schedule) -> bool:
+    """Whether the row comes up when its cron line says; one that was put off would never be missed."""
+    try:
+        return bool(row.next_run and row.next_run <= row.calculate_next_run())
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):  # a cron line that is none
+        return False
+
+
 def reconcile_schedules(planned: Sequence[Planned]) -> list[Schedule]:
     """Make the table of schedules what the code says; returns the rows that were none of ours."""
     wanted = {plan.name: plan.row for plan in planned}
     refused = []
     for row in Schedule.objects.select_for_update().order_by("pk"):
         plan = wanted.get(row.name)
-        if plan and row.next_run and all((getattr(row, field) or None) == (plan[field] or None) for field in plan):
+        if plan and in_time(row) and all((getattr(row, field) or None) == (plan[field] or None) for field in plan):
             del wanted[row.name]  # a second row of that name is one too many
         else:
             refused.append(row)

@@ -8,6 +8,7 @@ waiting --claim--> running --close--> done | partly
 
 import getpass
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,7 +19,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest, Now
 
 from engine.logs import scrubbed
-from engine.models import Audit, Run, Step
+from engine.models import Anomaly, Audit, Run, Step
 from engine.owner import owner
 from engine.pipeline import Scope, StageError
 
@@ -41,10 +42,10 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True)
 class Reaped:
-    """What `reap` found: runs that wait again, and runs that now need a person."""
+    """How many leases `reap` ended, and of how many runs that was the last attempt."""
 
     freed: int
-    quarantined: list[Run]
+    quarantined: int
 
 
 def open_run(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
@@ -57,9 +58,11 @@ def open_run(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
 def ask_for(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
     """For a person who leaves the work to the queue: the partition's run, due at once unless it runs already."""
     run = open_run(pipeline, scope, stages)
-    if run.state == Run.State.QUARANTINED or run.next_attempt_at:
-        run = run_again(run.pk, operator())
+    if run.state != Run.State.RUNNING and not Run.objects.due().filter(pk=run.pk).exists():
+        with suppress(NotAllowed):  # it has begun in this moment
+            run_again(run.pk, operator())
     Run.objects.filter(pk=run.pk, state=Run.State.WAITING).update(stages=list(stages), force=scope.force)
+    run.refresh_from_db()
     return run
 
 
@@ -120,7 +123,7 @@ def renew(run: Run) -> None:
 
 def record(run: Run, step: Step) -> None:
     """Keep what a block did: progress, which is a sign of life too. Raises LeaseLost."""
-    run.counts[step.name], run.attempts = step.counts, 1
+    run.attempts = 1
     lease = Now() + timedelta(seconds=settings.TIMING.lease)
     if not held(run).update(lease_until=lease, counts=run.counts, attempts=run.attempts):
         raise LeaseLost(f"{run} was taken over")
@@ -134,14 +137,13 @@ def finish(run: Run, step: Step, publish: object) -> None:
             raise LeaseLost(f"{run} was taken over")
         if callable(publish):
             publish()
-        run.counts[step.name] = step.counts
         held(run).update(counts=run.counts, lease_until=Now() + timedelta(seconds=settings.TIMING.lease))
         end(step, Step.State.DONE)
 
 
 def close(run: Run) -> None:
     """Done; partly, when some stage left something behind as `failed`."""
-    failed = sum(counts.get("failed", 0) for counts in run.steps.values_list("counts", flat=True))
+    failed = sum(counts.get("failed", 0) for counts in run.counts.values())
     mine = held(run).update(
         state=Run.State.PARTLY if failed else Run.State.DONE,
         error=f"{failed} left behind, each with its reason on its row" if failed else "",
@@ -171,15 +173,18 @@ def give_up(run: Run, error: BaseException, step: Step | None = None) -> None:
         if step:
             step.error = reason
             end(step, Step.State.FAILED)
+    if quarantined:
+        run.refresh_from_db()
+        alarm(run)
 
 
-def hand_back(run: Run, step: Step) -> None:
+def hand_back(run: Run, step: Step, reason: str = "") -> None:
     """Interrupted, or its slice is over: the claim does not count, and a draft stays for whoever goes on."""
-    give_back(held(run))
+    give_back(held(run), reason)
     end(step, Step.State.LOST)
 
 
-def give_back(runs: QuerySet[Run]) -> int:
+def give_back(runs: QuerySet[Run], reason: str = "") -> int:
     """Runs as they were before their claim, due at once."""
     return runs.update(
         state=Run.State.WAITING,
@@ -187,7 +192,7 @@ def give_back(runs: QuerySet[Run]) -> int:
         next_attempt_at=None,
         owner="",
         lease_until=None,
-        error="interrupted",
+        error=reason,
     )
 
 
@@ -229,7 +234,14 @@ def reap() -> Reaped:
         )
         found = cursor.fetchall()
     stuck = [pk for pk, state in found if state == Run.State.QUARANTINED]
-    return Reaped(len(found), list(Run.objects.filter(pk__in=stuck)))
+    for run in Run.objects.filter(pk__in=stuck):
+        alarm(run)
+    return Reaped(len(found), len(stuck))
+
+
+def alarm(run: Run) -> None:
+    """Have a quarantine noticed: it ends only when a person asks."""
+    Anomaly.objects.alarm("run", f"{run} (run {run.pk})", f"quarantined: {run.error}")
 
 
 def run_again(pk: int, actor: str) -> Run:

@@ -43,16 +43,20 @@ class Scope:
 class Stage:
     """name, the work as a generator of counts, and how many units wait for it.
 
-    units: the counts that are such units; all of them when none is named.
+    units: the counts that are such units; all of them when none is named. figures: the counts say what there is,
+    not what was done, so they make no units and do not add up over the claims of a run.
     """
 
     name: str
     work: Callable[[Scope], Work]
     waiting: Callable[[Scope], int]
     units: tuple[str, ...] = ()
+    figures: bool = False
 
     def done(self, counts: Counter[str]) -> int:
         """How many units those counts make."""
+        if self.figures:
+            return 0
         return sum(counts[unit] for unit in self.units or counts)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import takewhile
 
+import structlog
 from django.conf import settings
 from django.db import connection
 from django.db.models import Q
@@ -16,6 +17,8 @@ from engine import jobs, ledger
 from engine.models import Anomaly, Run
 from engine.pipeline import Scope
 from engine.runs import get_pipeline
+
+logger = structlog.get_logger(__name__)
 
 DAYS = 7  # so far back a missing partition is made up for
 MESSAGES = 1000  # the queue is topped up to so many: more would be rung again before they are read
@@ -40,10 +43,8 @@ def reconcile(everything: bool = False) -> Reconciled:
         if not alone:
             return Reconciled()
         reaped = ledger.reap()
-        for run in reaped.quarantined:
-            Anomaly.objects.alarm("run", f"{run} (run {run.pk})", f"quarantined: {run.error}")
         opened = open_days(timezone.now().date())
-        return Reconciled(reaped.freed, len(reaped.quarantined), opened, ring_due(everything), jobs.ring_schedules())
+        return Reconciled(reaped.freed, reaped.quarantined, opened, ring_due(everything), jobs.ring_schedules())
 
 
 def open_days(today: date) -> int:
@@ -51,7 +52,12 @@ def open_days(today: date) -> int:
     days = [today - timedelta(days=back) for back in range(1, DAYS + 1)]
     made = 0
     for name in settings.PIPELINES:
-        pipeline = get_pipeline(name)
+        try:
+            pipeline = get_pipeline(name)
+        except Exception as error:  # one that cannot be loaded must not keep the others from their days
+            logger.exception("pipeline_failed", pipeline=name)
+            Anomaly.objects.alarm("pipeline", name, ledger.reason_of(error))
+            continue
         if not pipeline.by_day:
             continue
         known = set(Run.objects.filter(pipeline=pipeline.name, source="", day__in=days).values_list("day", flat=True))

@@ -98,6 +98,7 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher, pause: 
     cpu = time.process_time()
     work = stage.work(scope)
     counts: Counter[str] = Counter()
+    earlier: Counter[str] = Counter({} if stage.figures else run.counts.get(stage.name, {}))  # by claims before this
     try:
         with bound_contextvars(step=step.pk), heartbeat(run) as alive:
             step.total = stage.waiting(scope)
@@ -112,19 +113,20 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher, pause: 
                 finally:
                     step.cpu_seconds, step.peak_memory = time.process_time() - cpu, peak_memory()
                 counts.update(done)
-                step.counts = dict(counts)
+                step.counts, run.counts[stage.name] = dict(counts), added(earlier, counts)
                 ledger.record(run, step)
                 alive()
                 watcher.advanced(stage, done)
                 if pause():
                     ledger.hand_back(run, step)
                     return False
+            run.counts[stage.name] = added(earlier, counts)
             ledger.finish(run, step, publish)
             watcher.finished(step)
     except LeaseLost:
         raise
     except (KeyboardInterrupt, Terminated):
-        ledger.hand_back(run, step)
+        ledger.hand_back(run, step, "interrupted")
         raise
     except (Exception, SystemExit) as error:
         unforeseen = not isinstance(error, StageError | DatabaseError)
@@ -161,6 +163,11 @@ def heartbeat(run: Run) -> Iterator[Callable[[], None]]:
     finally:
         over.set()
         thread.join(settings.TIMING.heartbeat)
+
+
+def added(earlier: Counter[str], counts: Counter[str]) -> dict[str, int]:
+    """Both together; unlike the sum of Counters it keeps what is 0."""
+    return {key: earlier[key] + counts[key] for key in {**earlier, **counts}}
 
 
 def peak_memory() -> int:

@@ -108,7 +108,7 @@ def ready_waiting(scope: Scope) -> int:
 
 STAGES = (
     Stage("enrich", enrich, enrich_waiting),
-    Stage("ready", ready, ready_waiting, units=("checked",)),  # which it does not count: figures are no work done
+    Stage("ready", ready, ready_waiting, figures=True),
     Stage("embed", embed, embed_waiting, units=("embedded", "elsewhere", "failed", "superseded", "compared")),
     Stage("score", score, score_waiting, units=("scored",)),
 )

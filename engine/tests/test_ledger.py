@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from engine import ledger, owner, runs
-from engine.models import Audit, Run, Step
+from engine.models import Anomaly, Audit, Run, Step
 from engine.pipeline import Pipeline, Scope, Stage, Work
 from engine.runs import Silent
 from engine.tests.test_runs import acting, failing, pipeline, stage
@@ -288,8 +288,15 @@ def test_a_live_lease_is_left_alone():
 
 def test_reaping_says_how_many_it_freed_and_which_need_a_person():
     running(until=LONG_AGO, source="farm")
-    stuck = running(until=LONG_AGO, attempts=5)
-    assert ledger.reap() == ledger.Reaped(2, [stuck])
+    running(until=LONG_AGO, attempts=5)
+    assert ledger.reap() == ledger.Reaped(2, 1)
+
+
+@pytest.mark.parametrize("owner", ["host:crew:41:x", "host:gone:7:y"])
+def test_a_run_that_was_killed_too_often_is_alarmed_however_it_is_found(owner):
+    running(owner, until=LONG_AGO, attempts=5)
+    ledger.free("crew", [41])
+    assert "ended without a word" in Anomaly.objects.get(kind="run").message
 
 
 # Ended worker groups

@@ -248,8 +248,7 @@ def test_libraries_are_silent_below_warning_and_told_once_from_there():
         LOG_LEVEL="WARNING",
     )
     assert [line.split(" ", 2)[2] for line in lines] == [
-        f"logger={name} event=heard"
-        for name in ("httpx", "LiteLLM", "django-q", "gunicorn.error", "engine")
+        f"logger={name} event=heard" for name in ("httpx", "LiteLLM", "django-q", "gunicorn.error", "engine")
     ]
 
 

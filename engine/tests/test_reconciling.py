@@ -8,10 +8,10 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from engine import jobs, reconciling
+from engine import jobs, ledger, reconciling
 from engine.jobs import Planned
 from engine.models import Anomaly, Run
-from engine.pipeline import Pipeline
+from engine.pipeline import Pipeline, Scope
 from engine.reconciling import Reconciled, reconcile
 from engine.tests.test_jobs import messages
 from engine.tests.test_runs import stage
@@ -228,7 +228,15 @@ def test_afterwards_the_next_one_may(elsewhere):
 
 
 def test_after_a_fault_the_next_one_may(elsewhere, settings):
-    settings.PIPELINES = {"meal": "no.such.module"}
+    settings.SCHEDULES = "no.such.module"
     with pytest.raises(ModuleNotFoundError):
         reconcile()
     assert held(elsewhere)
+
+
+def test_a_pipeline_that_cannot_be_loaded_is_alarmed_and_stops_nothing(settings):
+    settings.PIPELINES = {"meal": "no.such.module"}
+    run = ledger.open_run("supper", Scope())
+    assert (reconcile().rung, Anomaly.objects.get().subject) == (1, "meal")
+    run.refresh_from_db()
+    assert run.rung_at

@@ -576,3 +576,18 @@ def test_a_fault_of_a_former_owner_is_a_lost_lease():
 
     with pytest.raises(ledger.LeaseLost):
         runs.run(pipeline(acting("cook", fall)), Scope())
+
+
+def test_what_the_slices_of_a_run_did_adds_up():
+    whole = pipeline(stage("cook", {"plates": 2}, {"plates": 1}, {"plates": 0}))
+    claimed = ledger.claim("meal", Scope())
+    paused = runs.go_through(whole, claimed, runs.Silent(), pause=lambda: True)
+    ended = runs.go_through(whole, ledger.claim("meal", Scope()), runs.Silent())
+    assert (paused.counts, ended.counts) == ({"cook": {"plates": 2}}, {"cook": {"plates": 5}})
+
+
+def test_the_figures_of_a_stage_do_not_add_up():
+    seen = pipeline(replace(stage("count", {"plates": 3}), figures=True))
+    paused = runs.go_through(seen, ledger.claim("meal", Scope()), runs.Silent(), pause=lambda: True)
+    ended = runs.go_through(seen, ledger.claim("meal", Scope()), runs.Silent())
+    assert paused.counts == ended.counts == {"count": {"plates": 3}}

@@ -48,27 +48,32 @@ class Command(BaseCommand):
     ) -> int:
         run = jobs.request(pipeline.name, scope, stages)
         if not follow:
-            self.report(pipeline.name, run, as_json)
+            self.report(pipeline.name, run, as_json, rung=True)
             return DONE
         with self.progress() as bars:
             ended = following.follow(run, pipeline, StageBars(bars))
         return self.report(pipeline.name, ended, as_json)
 
-    def report(self, pipeline: str, run: Run | None, as_json: bool) -> int:
-        """The run in one line. Without a run nothing waited, and nothing was written, not even a Run."""
-        state = "done" if run is None else "failed" if run.state == Run.State.WAITING and run.error else run.state
-        steps = list(run.steps.filter(fence=run.fence)) if run else []
+    def report(self, pipeline: str, run: Run | None, as_json: bool, rung: bool = False) -> int:
+        """The run in one line. Without a run nothing waited, and nothing was written, not even a Run.
+
+        rung: a worker is to do it; else a run that waits is one that has failed.
+        """
+        failed = run is not None and run.state == Run.State.WAITING and not rung
+        state = "done" if run is None else "failed" if failed else run.state
+        stages = [stage.name for stage in runs.get_pipeline(pipeline).stages]
+        counts = {name: run.counts[name] for name in stages if name in run.counts} if run else {}
         if as_json:
             facts = {
                 "run": run and run.pk,
                 "state": state,
-                "stages": {step.name: step.counts for step in steps},
+                "stages": counts,
                 "error": run.error if run else "",
             }
             self.write_json({"pipeline": pipeline, **facts})
         else:
-            counts = {f"{step.name}.{key}": value for step in steps for key, value in sorted(step.counts.items())}
-            self.summary(pipeline=pipeline, state=state, run=run.pk if run else "none", **counts)
+            flat = {f"{name}.{key}": value for name in counts for key, value in sorted(counts[name].items())}
+            self.summary(pipeline=pipeline, state=state, run=run.pk if run else "none", **flat)
         if run and run.error:
             self.say(run.error, INCOMPLETE)
         return DONE if state == "done" else INCOMPLETE

@@ -79,11 +79,11 @@ def step_facts(step: Step, changed: dict[str, int]) -> dict[str, Any]:
 
 
 def changes(run: Run, step: Step) -> dict[str, int]:
-    """What this step counts more or less than that stage did in the partition's run before; {} without one."""
-    if run.before is None:  # type: ignore[attr-defined]
+    """What the stage counts more or less than in the partition's run before; {} where there is none to compare."""
+    if run.before is None or step.fence != run.fence:  # type: ignore[attr-defined]
         return {}
-    then = run.before.get(step.name, {})  # type: ignore[attr-defined]
-    differences = {key: step.counts.get(key, 0) - then.get(key, 0) for key in {**then, **step.counts}}
+    then, now = run.before.get(step.name, {}), run.counts.get(step.name, {})  # type: ignore[attr-defined]
+    differences = {key: now.get(key, 0) - then.get(key, 0) for key in {**then, **now}}
     return {key: change for key, change in differences.items() if change}
 
 
