@@ -20,10 +20,10 @@ def main() -> int:
         from django.conf import settings
         from django.core.management import execute_from_command_line, get_commands
 
-        if settings.SECRET_KEY:  # reading any setting loads them all
+        named = sys.argv[1] if len(sys.argv) > 1 else "help"
+        if settings.SECRET_KEY and named != "worker":  # reading any setting loads them all; a worker waits for it
             database.ensure_running()
         django.setup()
-        named = sys.argv[1] if len(sys.argv) > 1 else "help"
         if not named.startswith("-") and named not in {*get_commands(), "help"}:
             raise ImproperlyConfigured(f"there is no command {named[:40]!a}; all of them: ./ost manage help")
         execute_from_command_line(sys.argv)

@@ -92,7 +92,7 @@ def group_now() -> dict[str, Any]:
     """What the living watchdog has written down of its group; nothing for a moment while it starts."""
     for path in settings.RUN_FOLDER.glob("worker-*.json"):
         group: dict[str, Any] = json.loads(path.read_text())
-        if psutil.pid_exists(group["watchdog"][0]) and group["database"].endswith(connection.settings_dict["NAME"]):
+        if psutil.pid_exists(group["leader"]) and group["database"].endswith(connection.settings_dict["NAME"]):
             return group
     return {"name": "", "members": {}}
 
@@ -101,7 +101,7 @@ def processes(group: dict[str, Any]) -> dict[str, int]:
     (sentinel,) = psutil.Process(group["leader"]).children()
     rest = sorted(child.pid for child in sentinel.children())
     (loop,) = {int(pid) for pid in group["members"]} - {group["leader"], sentinel.pid, *rest}
-    pids = (group["leader"], sentinel.pid, *rest, loop, group["watchdog"][0])
+    pids = (group["leader"], sentinel.pid, *rest, loop, psutil.Process(group["leader"]).ppid())
     return dict(zip(PARTS, pids, strict=True))
 
 

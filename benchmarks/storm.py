@@ -10,7 +10,9 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 from django.conf import settings
@@ -50,7 +52,7 @@ def drill() -> int:
     try:
         with groups.watching():
             for number in range(KILLS):
-                until_progress_or(25)
+                until_progress_or(8)
                 time.sleep(chance.uniform(0, 3))
                 lost.append(kill_one(chance))
                 report(f"kill {number + 1}", f"{lost[-1]} texts were held; {embedded()} of {TEXTS} embedded")
@@ -74,6 +76,13 @@ def drill() -> int:
     )  # fmt: skip
 
 
+def all_of(group: dict[str, Any]) -> list[int]:
+    """The group's processes and its watchdog."""
+    with suppress(psutil.NoSuchProcess):
+        return [*map(int, group["members"]), psutil.Process(group["leader"]).ppid()]
+    return []
+
+
 def until_progress_or(seconds: float) -> None:
     """Wait until some text was embedded, or a group has had so long to begin: kills at all stages of its life."""
     before, deadline = embedded(), time.monotonic() + seconds
@@ -85,8 +94,8 @@ def kill_one(chance: random.Random) -> int:
     """Kill any process of any group; returns how many texts its group held."""
     while True:
         records = [json.loads(path.read_text()) for path in sorted(settings.RUN_FOLDER.glob("worker-*.json"))]
-        alive = [(group, pid) for group in records for pid in (*map(int, group["members"]), group["watchdog"][0])]
-        alive = [(group, pid) for group, pid in alive if psutil.pid_exists(pid)]
+        records = [group for group in records if psutil.pid_exists(group["leader"])]
+        alive = [(group, pid) for group in records for pid in all_of(group) if psutil.pid_exists(pid)]
         if alive:
             group, pid = chance.choice(alive)
             held = ProjectEmbedding.objects.filter(lease__contains=f":{group['name']}:").count()

@@ -1,22 +1,28 @@
 """The processes of one worker group on this machine: started together, watched, ended together.
 
-The kernel's process group holds them; a file in the run folder says which they are, so that a starting worker
-can end what a killed one left behind. A process is known by its id and the moment it began: ids come again.
+The kernel's process group holds them. Two files in the run folder tell of them: a record of who they are, and a
+lock that the watchdog holds as long as it lives. Where the lock is free, a starting worker ends what is left.
+A process is known by its id and the moment it began: ids come again.
 """
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
+import structlog
 
+from engine import owner
 from engine.owner import GROUP_VARIABLE
+
+logger = structlog.get_logger(__name__)
 
 SAME_MOMENT = 2.0  # seconds: the kernel counts from the boot, whose time the clock's owner may set
 SETTLED = 0.3  # seconds: what is younger may be a fork that is about to become something else
@@ -25,7 +31,7 @@ ENDING = 5.0  # seconds that a killed group may take to be gone: longer is a pro
 
 @dataclass
 class Group:
-    """name: of the group. leader: the id of its process group. watchdog and members: process id -> when it began.
+    """name: of the group. leader: the id of its process group. members: process id -> when it began.
 
     database: whose rows it may hold; a worker on another one lets it be.
     guilty: members that ended by themselves; what they held is counted against it, the rest is handed back.
@@ -33,25 +39,25 @@ class Group:
     """
 
     name: str
-    leader: int
-    watchdog: tuple[int, float]
     database: str
+    leader: int = 0
     members: dict[int, float] = field(default_factory=dict)
     guilty: list[int] = field(default_factory=list)
     ended: bool = False
 
-    @classmethod
-    def start(
-        cls, name: str, database: str, commands: Sequence[Sequence[str]]
-    ) -> tuple["Group", list[subprocess.Popen[bytes]]]:
-        """Start one process a command, all in a process group of their own."""
-        environment = {**os.environ, GROUP_VARIABLE: name}
+    def start(self, commands: Sequence[Sequence[str]]) -> list[subprocess.Popen[bytes]]:
+        """Start one process a command, all in a process group of their own; all of them, or none."""
+        environment = {**os.environ, GROUP_VARIABLE: self.name}
         children: list[subprocess.Popen[bytes]] = []
-        for command in commands:
-            leader = children[0].pid if children else 0
-            children.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, process_group=leader))
-        me = psutil.Process()
-        return cls(name, children[0].pid, (me.pid, me.create_time()), database), children
+        try:
+            for command in commands:
+                child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, process_group=self.leader)
+                children.append(child)
+                self.leader = children[0].pid
+        except OSError:
+            self.kill()
+            raise
+        return children
 
     def look(self) -> bool:
         """Note the members that are new since the last look; True when there were any.
@@ -60,7 +66,7 @@ class Group:
         same command line. What a library starts for a moment is none, and what a job starts lies deeper.
         """
         parents = {process.pid: process.info["ppid"] for process in psutil.process_iter(["ppid"])}
-        level = {self.watchdog[0]}
+        level = {os.getpid()}
         found: dict[int, Sequence[str]] = {}
         for _ in range(3):
             level = {pid for pid, parent in parents.items() if parent in level and group_of(pid) == self.leader}
@@ -85,7 +91,8 @@ class Group:
 
     def kill(self) -> None:
         """End every process of the group, and see that it is gone; those that were gone before are guilty."""
-        self.guilty += [pid for pid in self.missing() if pid not in self.guilty]
+        if not self.ended:
+            self.guilty += [pid for pid in self.missing() if pid not in self.guilty]
         deadline = time.monotonic() + ENDING
         while self.processes() and time.monotonic() < deadline:
             self.tell(signal.SIGKILL)
@@ -100,50 +107,48 @@ class Group:
             if group_of(process.pid) == self.leader and process.info["status"] != psutil.STATUS_ZOMBIE
         ]
 
-    def orphaned(self) -> bool:
-        """Whether the watchdog has ended."""
-        return not lives(*self.watchdog)
-
     def still_theirs(self) -> bool:
         """Whether the process group's number still means this group, and is not another's by now."""
         return len(self.missing()) < len(self.members)
 
-    # The record
+    # Its files
 
-    def path(self, folder: Path) -> Path:
-        return folder / f"worker-{self.name}.json"
+    def hold(self, folder: Path) -> bool:
+        """Take the lock that says its watchdog lives, for as long as this process does; False: another has it."""
+        self.lock = self.path(folder, "lock").open("ab")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.lock.close()
+            return False
+        return True
 
     def save(self, folder: Path) -> None:
-        fresh = self.path(folder).with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(self)))
-        fresh.replace(self.path(folder))
+        """Write the record; without room for it the group is only known while its watchdog lives."""
+        fresh = self.path(folder, "new")
+        try:
+            fresh.write_text(json.dumps(asdict(self)))
+            fresh.replace(self.path(folder, "json"))
+        except OSError as error:
+            logger.warning("record_not_written", group=self.name, reason=str(error))
 
     def forget(self, folder: Path) -> None:
-        self.path(folder).unlink(missing_ok=True)
-        pulse(folder, self.name).unlink(missing_ok=True)
+        for kind in ("json", "pulse", "new", "lock"):
+            self.path(folder, kind).unlink(missing_ok=True)
 
-    def silence(self, folder: Path) -> float:
-        """Seconds since its embedding loop last came round; 0 before its first time."""
-        with suppress(FileNotFoundError):
-            return time.time() - pulse(folder, self.name).stat().st_mtime
-        return 0.0
+    def path(self, folder: Path, kind: str) -> Path:
+        return folder / f"worker-{self.name}.{kind}"
 
 
-def pulse(folder: Path, name: str) -> Path:
-    """The file that the embedding loop of a group touches each time it comes round."""
-    return folder / f"worker-{name}.pulse"
-
-
-def left_behind(folder: Path, database: str) -> list[Group]:
-    """The groups of that database whose watchdog has ended without ending them."""
-    found = []
-    for path in folder.glob("worker-*.json"):
+def left_behind(folder: Path, database: str) -> Iterator[Group]:
+    """The groups of that database whose watchdog has ended; this process holds the lock of each it is given."""
+    for path in sorted(folder.glob("worker-*.json")):
         with suppress(OSError, ValueError, TypeError, KeyError):  # half a record tells nothing
             facts = json.loads(path.read_text())
             facts["members"] = {int(pid): began for pid, began in facts["members"].items()}
-            facts["watchdog"] = tuple(facts["watchdog"])
-            found.append(Group(**facts))
-    return [group for group in found if group.database == database and group.orphaned()]
+            group = Group(**facts)
+            if group.database == database and group.hold(folder):
+                yield group
 
 
 def end(group: Group) -> None:
@@ -152,6 +157,19 @@ def end(group: Group) -> None:
         group.kill()
     elif not group.ended:
         group.guilty = list(group.members)
+
+
+def end_own(folder: Path) -> None:
+    """In the leader of a group whose watchdog was killed: end the whole of it, and say that nobody is guilty."""
+    path = folder / f"worker-{owner.group()}.json"
+    with suppress(OSError, ValueError):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "ended": True}))
+    os.killpg(0, signal.SIGKILL)
+
+
+def pulse(folder: Path, name: str) -> Path:
+    """The file that the embedding loop of a group touches each time it comes round."""
+    return folder / f"worker-{name}.pulse"
 
 
 def lives(pid: int, began: float) -> bool:

@@ -4,12 +4,14 @@ A job takes ids and ISO dates, never raises, and returns a few words. One that c
 no harm: what is due the reconciler rings again.
 """
 
+import os
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import wraps
 from types import FrameType
 
@@ -26,7 +28,9 @@ from django_q.scheduler import scheduler
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
-from engine import ledger, runs
+from engine import groups, ledger, runs
+from engine.brokers import canary_key
+from engine.heartbeat import heartbeat
 from engine.models import Anomaly, Run, Step, WorkerGroup
 from engine.owner import group
 from engine.pipeline import Scope, Stage
@@ -46,9 +50,10 @@ def ring(run: Run) -> bool:
     return True
 
 
-def send(job: str, *arguments: object, name: str) -> bool:
+def send(job: str, *arguments: object, name: str, to: str | None = None) -> bool:
+    """to: the key of a queue that not every group reads. False: the queue is away."""
     try:
-        async_task(job, *arguments, task_name=name)
+        async_task(job, *arguments, task_name=name, q_options={"cluster": to} if to else {})
     except ConnectionError as error:
         logger.warning("queue_away", reason=ledger.reason_of(error))
         return False
@@ -71,7 +76,10 @@ def job(function: Callable[..., str]) -> Callable[..., str]:
     @wraps(function)
     def safe(*arguments: object) -> str:
         try:
-            return function(*arguments)
+            with heartbeat(show_life, settings.TIMING.canary, settings.TIMING.timeout):
+                done = function(*arguments)
+            show_life()
+            return done
         except (Exception, SystemExit) as error:
             unforeseen = not isinstance(error, DatabaseError)
             name = f"{function.__name__}{arguments}"
@@ -80,6 +88,12 @@ def job(function: Callable[..., str]) -> Callable[..., str]:
             return "failed"
 
     return safe
+
+
+def show_life() -> None:
+    """The queue of this process's group has come through to a worker, and the worker lives."""
+    if group():
+        WorkerGroup.objects.filter(name=group()).update(answered_at=Now())
 
 
 @job
@@ -119,16 +133,20 @@ def prune() -> str:
 
 @job
 def canary(name: str) -> str:
-    """Show that the queue reaches a worker: any group says it took it, the one that sent it that it lives."""
-    answered = {"answered_at": Now()} if name == group() else {}
-    WorkerGroup.objects.filter(name=name).update(taken_at=Now(), **answered)
-    return "seen"
+    """Shows that the queue reaches this group's workers, as any job does; this one is sent when there is no other."""
+    return f"{name} lives"
 
 
 def release_canary(worker: WorkerGroup) -> bool:
-    """Send it into the queue. False: the queue is away, which is not the group's fault."""
+    """Send it to that group alone. False: the queue is away, which is not the group's fault."""
     WorkerGroup.objects.filter(pk=worker.pk).update(rung_at=Now())
-    return send("engine.jobs.canary", worker.name, name=f"canary {worker.name}")
+    return send("engine.jobs.canary", worker.name, name=f"canary {worker.name}", to=canary_key(worker.name))
+
+
+def forget_canary(name: str) -> None:
+    """Take what an ended group did not answer out of the queue."""
+    with suppress(ConnectionError):
+        get_broker(canary_key(name)).delete_queue()
 
 
 JOBS: dict[str, Callable[..., str]] = {"start": start, "prune": prune}
@@ -138,12 +156,17 @@ JOBS: dict[str, Callable[..., str]] = {"start": start, "prune": prune}
 
 
 def serve() -> None:
-    """Be a django-q cluster until SIGTERM. Its workers hand their runs back on STOP, the rest of it ignores that."""
-    signal.signal(STOP, signal.SIG_IGN)
+    """Be a django-q cluster until SIGTERM, or until the watchdog is gone.
+
+    Its workers hand their runs back on STOP; the watchdog has seen to it that all else ignores that signal.
+    """
     post_spawn.connect(listen)
-    cluster = Cluster()
+    cluster, parent = Cluster(), os.getppid()
     cluster.start()
-    cluster.sentinel.join()
+    while cluster.sentinel and cluster.sentinel.is_alive():
+        cluster.sentinel.join(1)
+        if os.getppid() != parent:  # the watchdog was killed: nobody guards us
+            groups.end_own(settings.RUN_FOLDER)
 
 
 def listen(**_: object) -> None:
@@ -175,7 +198,7 @@ class Log:
 
 
 def queued() -> int | None:
-    """How many messages lie in the queue, canaries included; None while it is away."""
+    """How many messages lie in the queue that every worker reads; None while it is away."""
     try:
         return int(get_broker().queue_size())
     except ConnectionError:
@@ -231,9 +254,12 @@ def ring_schedules() -> int:
 
 
 def in_time(row: Schedule) -> bool:
-    """Whether the row comes up when its cron line says; one that was put off would never be missed."""
+    """Whether the row comes up when its cron line says; one that was put off would never be missed.
+
+    The hour: the clock of another host may be ahead, and have set it one turn further.
+    """
     try:
-        return bool(row.next_run and row.next_run <= row.calculate_next_run())
+        return bool(row.next_run and row.next_run <= row.calculate_next_run() + timedelta(hours=1))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):  # a cron line that is none
         return False
 

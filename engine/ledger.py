@@ -8,14 +8,13 @@ waiting --claim--> running --close--> done | partly
 
 import getpass
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest, Now
 
 from engine.logs import scrubbed
@@ -57,12 +56,18 @@ def open_run(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
 
 def ask_for(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
     """For a person who leaves the work to the queue: the partition's run, due at once unless it runs already."""
-    run = open_run(pipeline, scope, stages)
-    if run.state != Run.State.RUNNING and not Run.objects.due().filter(pk=run.pk).exists():
-        with suppress(NotAllowed):  # it has begun in this moment
-            run_again(run.pk, operator())
-    Run.objects.filter(pk=run.pk, state=Run.State.WAITING).update(stages=list(stages), force=scope.force)
-    run.refresh_from_db()
+    open_run(pipeline, scope, stages)
+    with transaction.atomic():
+        run = Run.objects.of(pipeline, scope.day, scope.source).live().select_for_update().get()
+        if run.state == Run.State.RUNNING:
+            if stages or scope.force:
+                raise Busy(f"{pipeline} is run by {run.owner}, which does not do what is asked for")
+            return run
+        if run.state == Run.State.QUARANTINED:
+            audit("run again", run)
+        run.state, run.attempts, run.next_attempt_at, run.error = Run.State.WAITING, 0, None, ""
+        run.stages, run.force, run.forced_from = list(stages), scope.force, run.fence + 1
+        run.save()
     return run
 
 
@@ -74,8 +79,8 @@ def claim(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
         before = live.select_for_update(skip_locked=True).first()
         run = leased(before.pk, FOR_A_PERSON) if before else None
         if run and before:
-            run.stages, run.force = list(stages), scope.force
-            run.save(update_fields=["stages", "force"])
+            run.stages, run.force, run.forced_from = list(stages), scope.force, run.fence
+            run.save(update_fields=["stages", "force", "forced_from"])
             if before.state == Run.State.QUARANTINED:
                 audit("run again", before)
     if run is None:
@@ -121,9 +126,9 @@ def renew(run: Run) -> None:
         raise LeaseLost(f"{run} was taken over")
 
 
-def record(run: Run, step: Step) -> None:
-    """Keep what a block did: progress, which is a sign of life too. Raises LeaseLost."""
-    run.attempts = 1
+def record(run: Run, step: Step, progress: bool = True) -> None:
+    """Keep what a block did; progress makes the attempts count anew. Raises LeaseLost."""
+    run.attempts = 1 if progress else run.attempts
     lease = Now() + timedelta(seconds=settings.TIMING.lease)
     if not held(run).update(lease_until=lease, counts=run.counts, attempts=run.attempts):
         raise LeaseLost(f"{run} was taken over")
@@ -208,11 +213,12 @@ def free(group: str, guilty: Sequence[int]) -> int:
     guilty: the processes that ended by themselves. Their claims count; those of processes that the watchdog
     ended do not.
     """
-    running = Run.objects.filter(state=Run.State.RUNNING)
+    held_by_group = Run.objects.filter(state=Run.State.RUNNING, owner__contains=f":{group}:")
+    theirs = Q(pk__in=[])
     for process in guilty:
-        running.filter(owner__contains=f":{group}:{process}:").update(lease_until=Now() - timedelta(seconds=1))
-    innocent = running.filter(owner__contains=f":{group}:", lease_until__gte=Now())
-    return give_back(innocent) + reap().freed
+        theirs |= Q(owner__contains=f":{group}:{process}:")
+    held_by_group.filter(theirs).update(lease_until=Now() - timedelta(seconds=1))
+    return give_back(held_by_group.exclude(theirs)) + reap().freed
 
 
 def reap() -> Reaped:

@@ -64,7 +64,7 @@ class Collector:
         yield gauge("ost_queue_due_runs", "Runs that are due and that nobody works on", now.due)
         yield gauge("ost_queue_oldest_seconds", "How long the longest of them waits", now.oldest)
         if (messages := jobs.queued()) is not None:
-            yield gauge("ost_queue_messages", "Messages in the queue, canaries included", messages)
+            yield gauge("ost_queue_messages", "Messages in the queue that every worker reads", messages)
         yield gauge("ost_worker_groups", "Worker groups that live", now.workers)
         yield counter("ost_worker_restarts", "Worker groups that ended by a fault", restarts())
         yield from anomalies()

@@ -1,14 +1,14 @@
-"""Puts the ledger in order: every minute, when a worker starts, and by `manage.py reconcile`."""
+"""Puts the ledger in order: every minute, when a worker starts, and by `manage.py reconcile`.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+Each part may be done twice, or by two at once: the queue hears of a run once more than it needs to, no more.
+"""
+
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import takewhile
 
 import structlog
 from django.conf import settings
-from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -22,7 +22,6 @@ logger = structlog.get_logger(__name__)
 
 DAYS = 7  # so far back a missing partition is made up for
 MESSAGES = 1000  # the queue is topped up to so many: more would be rung again before they are read
-LOCK = 0x057  # of several reconcilers one works, the others have nothing to add
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,9 @@ class Reconciled:
 
 def reconcile(everything: bool = False) -> Reconciled:
     """One pass. everything: ring also what was rung a moment ago, for a queue that may have lost it."""
-    with only_one() as alone:
-        if not alone:
-            return Reconciled()
-        reaped = ledger.reap()
-        opened = open_days(timezone.now().date())
-        return Reconciled(reaped.freed, reaped.quarantined, opened, ring_due(everything), jobs.ring_schedules())
+    reaped = ledger.reap()
+    opened = open_days(timezone.now().date())
+    return Reconciled(reaped.freed, reaped.quarantined, opened, ring_due(everything), jobs.ring_schedules())
 
 
 def open_days(today: date) -> int:
@@ -77,24 +73,3 @@ def ring_due(everything: bool = False) -> int:
         before = Now() - timedelta(seconds=settings.TIMING.reconcile)
         due = due.filter(Q(rung_at=None) | Q(rung_at__lt=before))
     return len(list(takewhile(jobs.ring, due[: max(MESSAGES - queued, 0)])))  # until the queue goes away
-
-
-@contextmanager
-def only_one() -> Iterator[bool]:
-    """Whether this process is the one that reconciles now; the others leave it to that one.
-
-    The queue's code closes a connection that has grown old, and the lock goes with it: then two may reconcile at
-    once, which does no harm.
-    """
-    alone = ask("SELECT pg_try_advisory_lock(%s)")
-    try:
-        yield alone
-    finally:
-        if alone:
-            ask("SELECT pg_advisory_unlock(%s)")
-
-
-def ask(statement: str) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [LOCK])
-        return bool(cursor.fetchone()[0])

@@ -2,11 +2,10 @@
 
 import resource
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from django.utils.module_loading import import_string
 from structlog.contextvars import bound_contextvars
 
 from engine import ledger
+from engine.heartbeat import heartbeat
 from engine.ledger import LeaseLost
 from engine.models import Run, Step
 from engine.pipeline import Pipeline, Scope, Stage, StageError, Terminated
@@ -79,7 +79,8 @@ def go_through(pipeline: Pipeline, claimed: Run, watcher: Watcher, pause: Callab
     pause: asked after each block; where it says yes the run is handed back, and its next claim goes on.
     """
     scope = Scope(claimed.day, claimed.source, claimed.force, claimed.claim_number)
-    forced = set(claimed.steps.filter(state=Step.State.DONE).values_list("name", flat=True))
+    done = claimed.steps.filter(state=Step.State.DONE, fence__gte=claimed.forced_from)
+    forced = set(done.values_list("name", flat=True))
     with bound_contextvars(run=claimed.pk):
         for stage in pipeline.chosen(claimed.stages):
             # What an earlier claim of this run forced to its end is not forced again.
@@ -100,7 +101,7 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher, pause: 
     counts: Counter[str] = Counter()
     earlier: Counter[str] = Counter({} if stage.figures else run.counts.get(stage.name, {}))  # by claims before this
     try:
-        with bound_contextvars(step=step.pk), heartbeat(run) as alive:
+        with bound_contextvars(step=step.pk), lease_kept(run) as going_on:
             step.total = stage.waiting(scope)
             step.save(update_fields=["total"])
             watcher.started(stage, step.total)
@@ -114,8 +115,8 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher, pause: 
                     step.cpu_seconds, step.peak_memory = time.process_time() - cpu, peak_memory()
                 counts.update(done)
                 step.counts, run.counts[stage.name] = dict(counts), added(earlier, counts)
-                ledger.record(run, step)
-                alive()
+                ledger.record(run, step, progress=stage.done(done) > 0)
+                going_on()
                 watcher.advanced(stage, done)
                 if pause():
                     ledger.hand_back(run, step)
@@ -126,11 +127,13 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher, pause: 
     except LeaseLost:
         raise
     except (KeyboardInterrupt, Terminated):
+        leave_a_dead_connection()
         ledger.hand_back(run, step, "interrupted")
         raise
     except (Exception, SystemExit) as error:
         unforeseen = not isinstance(error, StageError | DatabaseError)
         logger.error("stage_failed", run=run.pk, stage=stage.name, exc_info=unforeseen)
+        leave_a_dead_connection()
         ledger.give_up(run, error, step)
         return False
     finally:
@@ -138,31 +141,20 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher, pause: 
     return True
 
 
-@contextmanager
-def heartbeat(run: Run) -> Iterator[Callable[[], None]]:
-    """Renew the lease from a thread while one block is computed; gives a function to call after each block.
+def leave_a_dead_connection() -> None:
+    """It may be the database that failed; what is to be written now takes a connection that works."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
-    It covers one block for `longest_block` seconds, no more: what hangs is taken over. A process that is
-    stopped has its thread stopped too. Whether the lease was lost the run's own next renewal finds out.
-    """
-    over, began = threading.Event(), [time.monotonic()]
 
-    def beat() -> None:
-        while not over.wait(settings.TIMING.heartbeat):
-            if time.monotonic() - began[0] < settings.TIMING.longest_block:
-                try:
-                    ledger.renew(run)
-                except (LeaseLost, DatabaseError):
-                    connection.close()
-        connection.close()
+def lease_kept(run: Run) -> AbstractContextManager[Callable[[], None]]:
+    """Renews the lease while one block is computed. Whether it was lost, the run's own next renewal finds out."""
 
-    thread = threading.Thread(target=beat, name=f"heartbeat of run {run.pk}", daemon=True)
-    thread.start()
-    try:
-        yield lambda: began.__setitem__(0, time.monotonic())
-    finally:
-        over.set()
-        thread.join(settings.TIMING.heartbeat)
+    def renew() -> None:
+        with suppress(LeaseLost):
+            ledger.renew(run)
+
+    return heartbeat(renew, settings.TIMING.heartbeat, settings.TIMING.longest_block)
 
 
 def added(earlier: Counter[str], counts: Counter[str]) -> dict[str, int]:

@@ -8,11 +8,11 @@ class Timing:
     """All in seconds, but for `attempts`."""
 
     lease: float = 60.0
-    """How long a run or a claimed row stays its owner's without a sign of life."""
+    """How long a run stays its owner's without a sign of life."""
     heartbeat: float = 15.0
     """How often a run's lease is renewed while one block is computed."""
     longest_block: float = 300.0
-    """So long at most: a block that takes longer is thought to hang, and its lease runs out."""
+    """So long at most: a block, or a batch of texts, that takes longer is thought to hang, and is taken over."""
     slice: float = 240.0
     """After so long in a queue job a run hands its lease back and goes to the end of the queue."""
     backoff: float = 30.0

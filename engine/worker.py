@@ -22,13 +22,12 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.models import Max
 from django.db.models.functions import Now
 
 from engine import groups, jobs, ledger, reconciling
 from engine.embeddings import filling
 from engine.groups import Group
-from engine.models import Run, WorkerGroup
+from engine.models import WorkerGroup
 
 logger = structlog.get_logger(__name__)
 
@@ -42,7 +41,11 @@ START = 60.0  # seconds a group may take until all its processes are there
 
 
 class Fault(Exception):
-    """Something of the group has failed: all of it ends. The message says what."""
+    """Something of the group has failed: all of it ends. The message says what; guilty: a process that hangs."""
+
+    def __init__(self, message: str, guilty: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.guilty = guilty
 
 
 class Watchdog:
@@ -51,47 +54,51 @@ class Watchdog:
     def __init__(self, parts: Sequence[str], revive: Callable[[], None]) -> None:
         """parts: of PARTS. revive: called when the database does not answer, to start it if that is ours to do."""
         self.parts, self.revive = parts, revive
-        self.name = uuid.uuid4().hex[:8]
         self.folder: Path = settings.RUN_FOLDER
         facts = connection.settings_dict
-        self.database = f"{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
+        self.group = Group(uuid.uuid4().hex[:8], f"{facts['HOST']}:{facts['PORT']}/{facts['NAME']}")
         self.told = threading.Event()
-        self.chores = Chores(self.name, revive)
+        self.chores = Chores(self.group.name, revive)
         self.children: list[subprocess.Popen[bytes]] = []
+        self.pulse = (0.0, 0.0)  # the embedding loop's last sign of life, and when we saw it (monotonic)
 
     def run(self) -> int:
         """Guard a group until SIGTERM (0) or a fault (1)."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.told.set())
+        signal.signal(jobs.STOP, signal.SIG_IGN)  # and so it is in all that we start: only workers hear it
         if not self.wait_for_database():
             return 0
-        for left in groups.left_behind(self.folder, self.database):
+        for left in groups.left_behind(self.folder, self.group.database):
             logger.warning("group_left_behind", group=left.name, processes=len(left.processes()))
             groups.end(left)
             self.take_back(left, "left behind by its watchdog")
         self.chores.register()
-        manage = str(settings.BASE_DIR / "manage.py")
-        group, self.children = Group.start(
-            self.name, self.database, [(sys.executable, manage, *PARTS[part]) for part in self.parts]
-        )
-        group.save(self.folder)
-        self.chores.start()
+        self.group.hold(self.folder)
         try:
-            self.watch(group)
-            self.end(group)
+            self.start()
+            self.watch()
+            self.shut_down()
         except Fault as fault:
-            logger.critical("group_failed", group=self.name, reason=str(fault))
-            group.kill()
-            group.save(self.folder)
-            self.take_back(group, str(fault))
+            logger.critical("group_failed", group=self.group.name, reason=str(fault))
+            self.group.guilty += fault.guilty
+            self.group.kill()
+            self.take_back(self.group, str(fault))
             return 1
         except BaseException:
-            group.kill()
+            self.group.kill()
             raise
         finally:
             self.chores.over.set()
-        self.take_back(group, "")
+        self.take_back(self.group, "")
         return 0
+
+    def start(self) -> None:
+        manage = str(settings.BASE_DIR / "manage.py")
+        self.children = self.group.start([(sys.executable, manage, *PARTS[part]) for part in self.parts])
+        self.group.save(self.folder)
+        groups.pulse(self.folder, self.group.name).touch()
+        self.chores.start()
 
     def wait_for_database(self) -> bool:
         """False: told to end before it answered."""
@@ -109,46 +116,61 @@ class Watchdog:
                 self.told.wait(1)
         return False
 
-    def watch(self, group: Group) -> None:
+    def watch(self) -> None:
         """Look twice a second, until told to end. Raises Fault."""
         began = time.monotonic()
         expected = sum(QUEUE + settings.WORKER_PROCESSES if part == "cluster" else 1 for part in self.parts)
         pause = STARTING
         while not self.told.wait(pause):
-            if len(group.members) < expected:
-                if group.look():
-                    group.save(self.folder)
+            if len(self.group.members) < expected:
+                if self.group.look():
+                    self.group.save(self.folder)
                 elif time.monotonic() - began > START:
-                    raise Fault(f"only {len(group.members)} of {expected} processes started")
+                    raise Fault(f"only {len(self.group.members)} of {expected} processes started")
             else:
                 pause = settings.TIMING.watch
-            for child in self.children:
-                child.poll()  # so that it leaves no zombie
-            if missing := group.missing():
+            self.reap_children()
+            if missing := self.group.missing():
                 raise Fault(f"process {', '.join(map(str, missing))} ended")
             self.chores.check()
-            if (silent := group.silence(self.folder)) > settings.TIMING.longest_block:
-                raise Fault(f"no sign of life from the embedding loop for {silent:.0f} s")
+            self.check_pulse()
 
-    def end(self, group: Group) -> None:
-        """Let the group hand back what it holds and end; what does not end in time is killed."""
-        group.tell(jobs.STOP)
+    def check_pulse(self) -> None:
+        """Raises Fault when the embedding loop has not come round for longer than a batch may take."""
+        if "embed" not in self.parts:
+            return
+        beaten, now = groups.pulse(self.folder, self.group.name).stat().st_mtime, time.monotonic()
+        if beaten != self.pulse[0]:
+            self.pulse = beaten, now
+        if now - self.pulse[1] > settings.TIMING.longest_block:
+            loop = self.children[self.parts.index("embed")].pid
+            raise Fault("the embedding loop stands still", [loop])
+
+    def reap_children(self) -> None:
+        """So that one that has ended is no zombie."""
+        for child in self.children:
+            child.poll()
+
+    def shut_down(self) -> None:
+        """Let the group hand back what it holds and end; what does not end in time is killed, and innocent."""
+        self.group.tell(jobs.STOP)
         for child in self.children:
             child.terminate()
         deadline = time.monotonic() + settings.TIMING.grace
-        while group.processes() and time.monotonic() < deadline:
-            for child in self.children:
-                child.poll()
+        while self.group.processes() and time.monotonic() < deadline:
+            self.reap_children()
             time.sleep(0.05)
-        group.members.clear()  # whatever still lives is innocent
-        group.kill()
+        self.group.ended = True
+        self.group.kill()
 
     def take_back(self, group: Group, fault: str) -> None:
         """Free what an ended group held. Without a database its record stays, and the next worker does it."""
+        group.save(self.folder)
         connection.close()  # it may be as old as the group
         with suppress(DatabaseError):
             runs = ledger.free(group.name, group.guilty)
             rows = sum(table.objects.free(group.name, group.guilty) for table in filling.tables())
+            jobs.forget_canary(group.name)
             WorkerGroup.objects.filter(name=group.name).update(ended_at=Now(), fault=fault[:200])
             group.forget(self.folder)
             logger.info("group_ended", group=group.name, reason=fault, runs_freed=runs, rows_freed=rows)
@@ -183,7 +205,7 @@ class Chores:
         first = True
         while not self.over.wait(settings.TIMING.watch):
             self.passed = time.monotonic()
-            with database_or_later(self.revive):
+            with self.undisturbed():
                 if self.every("sign of life", settings.TIMING.canary / 2):
                     WorkerGroup.objects.filter(pk=self.worker.pk).update(seen_at=Now())
                 if self.every("canary", settings.TIMING.canary / 15):
@@ -196,6 +218,21 @@ class Chores:
                 if self.every("schedules", settings.TIMING.schedule):
                     jobs.ring_schedules()
         connection.close()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """A chore that fails is put off. While the database is away nobody's silence counts."""
+        try:
+            yield
+        except DatabaseError as error:
+            logger.warning("chore_put_off", reason=ledger.reason_of(error))
+            self.excused = time.monotonic()
+            connection.close()
+            self.revive()
+            time.sleep(1)
+        except Exception:
+            logger.exception("chore_failed")
+            time.sleep(settings.TIMING.idle)
 
     def every(self, chore: str, seconds: float) -> bool:
         """Whether the chore is due; then it is so again after that many seconds."""
@@ -214,31 +251,11 @@ class Chores:
 
 
 def canary_due(worker: Any) -> bool:
-    """Every now and then, and at once when another group took the last one. worker: with `now`, the database's."""
-    if worker.rung_at is None:
-        return True
-    taken = worker.taken_at is not None and worker.taken_at >= worker.rung_at
-    answered = worker.answered_at is not None and worker.answered_at >= worker.rung_at
-    age = (worker.now - worker.rung_at).total_seconds()
-    return bool(age > settings.TIMING.canary or (taken and not answered))
+    """Every now and then. worker: with `now`, the database's."""
+    rung = worker.rung_at
+    return rung is None or (worker.now - rung).total_seconds() > settings.TIMING.canary
 
 
 def silence(worker: Any) -> float:
-    """Seconds since the group took its own canary, or since one of its runs was renewed: while all its processes
-    work, the canary has to wait. worker: with `now`."""
-    mine = Run.objects.filter(state=Run.State.RUNNING, owner__contains=f":{worker.name}:")
-    renewed = mine.aggregate(last=Max("lease_until"))["last"]
-    signs = (worker.started_at, worker.answered_at, renewed and min(renewed, worker.now))
-    return float((worker.now - max(filter(None, signs))).total_seconds())
-
-
-@contextmanager
-def database_or_later(revive: Callable[[], None]) -> Iterator[None]:
-    """A chore that meets no database is done when there is one again."""
-    try:
-        yield
-    except DatabaseError as error:
-        logger.warning("chore_put_off", reason=str(error).split("\n")[0][:200])
-        connection.close()
-        revive()
-        time.sleep(1)
+    """Seconds since the group's queue last showed life: by a canary, or by any job at work. worker: with `now`."""
+    return float((worker.now - (worker.answered_at or worker.started_at)).total_seconds())

@@ -43,8 +43,14 @@ def secret_key() -> str:
     return kept
 
 
+# PostgreSQL's limits on a session, so that no lock outlives its owner: a page waits for nobody, a worker may.
+SESSION_LIMITS = "statement_timeout=600s lock_timeout=30s idle_in_transaction_session_timeout=300s"
+if os.environ.get("OST_SERVES_PAGES"):  # ostsite/webserver.py says so
+    SESSION_LIMITS = "statement_timeout=5s lock_timeout=5s idle_in_transaction_session_timeout=60s"
+
+
 def databases() -> dict[str, dict[str, object]]:
-    """DATABASE_URL, or the embedded server. Every session has time limits, so that no lock outlives its owner."""
+    """DATABASE_URL, or the embedded server."""
     url = environment.secret("DATABASE_URL") or database.url()
     problem = "DATABASE_URL is not an address; allowed: postgresql://user:password@host:port/name"
     try:
@@ -64,11 +70,8 @@ def databases() -> dict[str, dict[str, object]]:
     for name, seconds in (("keepalives_idle", 10), ("keepalives_interval", 5), ("keepalives_count", 3)):
         options.setdefault(name, seconds)  # a network that went silent is noticed within half a minute
     options.setdefault("tcp_user_timeout", 30_000)  # milliseconds, for what was sent and is not acknowledged
-    options.setdefault(
-        "options",
-        "-c statement_timeout=600s -c lock_timeout=30s"
-        " -c idle_in_transaction_session_timeout=300s -c client_connection_check_interval=2s",
-    )
+    limits = f"{SESSION_LIMITS} client_connection_check_interval=2s"
+    options.setdefault("options", " ".join(f"-c {limit}" for limit in limits.split()))
     return {"default": {**config, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 
 
@@ -125,8 +128,8 @@ WORKER_PROCESSES = environment.whole("WORKER_PROCESSES", 2, 1, 64)
 Q_CLUSTER = {
     "name": "ost",
     **{
-        "orm": {"orm": "default"},
-        "redis": {"redis": REDIS_URL, "broker_class": "engine.redis_queue.PatientRedis"},
+        "orm": {"orm": "default", "broker_class": "engine.brokers.DatabaseBroker"},
+        "redis": {"redis": REDIS_URL, "broker_class": "engine.brokers.RedisBroker"},
     }[Q_BROKER],
     "workers": WORKER_PROCESSES,
     "bulk": 1,
@@ -137,7 +140,7 @@ Q_CLUSTER = {
     "max_attempts": 1,
     "save_limit": -1,  # the ledger tells what ran
     "guard_cycle": 0.5,
-    "poll": 0.5,
+    "poll": 0.25,  # of two keys in turn
     "recycle": 0,
     "catch_up": False,
     "scheduler": False,  # engine.jobs runs it, once it has looked at the rows: a bad one would stop them all

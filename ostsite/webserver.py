@@ -1,5 +1,9 @@
 """How gunicorn serves the pages: python -m gunicorn --config python:ostsite.webserver --bind 127.0.0.1:8000"""
 
+import os
+
+os.environ["OST_SERVES_PAGES"] = "1"  # before the settings are read
+
 from ostsite.settings import LOGGING
 
 wsgi_app = "ostsite.wsgi"

@@ -164,7 +164,7 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
                 UPDATE {table} e SET lease = %s, lease_until = now() + %s::interval, attempts = e.attempts + 1
                 FROM mine WHERE e.id = mine.id RETURNING e.id, e.text
                 """,  # noqa: S608  the table's name comes from the model
-                [model.pk, tried, company, lease, f"{settings.TIMING.lease} seconds"],
+                [model.pk, tried, company, lease, f"{settings.TIMING.longest_block} seconds"],
             )
             return lease, [Claimed(*row) for row in cursor.fetchall()]
 

@@ -44,6 +44,7 @@ class Run(models.Model):
     day = models.DateField(null=True, blank=True)
     stages = models.JSONField(default=list, blank=True, help_text="only these; all of them when empty")
     force = models.BooleanField(default=False, help_text="work even where nothing changed")
+    forced_from = models.PositiveIntegerField(default=0, help_text="the fence since which force is asked for")
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     owner = models.CharField(max_length=80, blank=True, default="")
     lease_until = models.DateTimeField(null=True, blank=True)

@@ -28,8 +28,7 @@ class WorkerGroup(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now(), help_text="the watchdog's last sign of life")
     rung_at = models.DateTimeField(null=True, blank=True, help_text="when its canary was last sent into the queue")
-    taken_at = models.DateTimeField(null=True, blank=True, help_text="when any group took that canary")
-    answered_at = models.DateTimeField(null=True, blank=True, help_text="when this group itself took it")
+    answered_at = models.DateTimeField(null=True, blank=True, help_text="the last sign of life of its queue")
     ended_at = models.DateTimeField(null=True, blank=True)
     fault = models.CharField(max_length=200, blank=True, default="", help_text="why it ended; empty: it was told to")
 

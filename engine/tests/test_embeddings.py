@@ -250,7 +250,7 @@ def test_a_claim_whose_lease_lapsed_is_claimed_again():
 
 
 def test_a_claim_is_leased_for_the_time_in_the_settings(settings):
-    settings.TIMING = replace(settings.TIMING, lease=7200)
+    settings.TIMING = replace(settings.TIMING, longest_block=7200)
     many(1)
     claim()
     assert rows.filter(lease_until__gt=timezone.now() + timedelta(minutes=110)).exists()

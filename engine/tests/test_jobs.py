@@ -14,6 +14,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from django_q.brokers import get_broker
 from django_q.models import OrmQ, Schedule, validate_cron
 from django_q.scheduler import scheduler
 from structlog.testing import capture_logs
@@ -328,35 +329,50 @@ def crew(**fields: Any) -> WorkerGroup:
     return WorkerGroup.objects.create(**{"name": "crew", "host": "galley", "pid": 1, **fields})
 
 
-def test_a_canary_that_its_own_group_takes_is_answered(monkeypatch):
+@pytest.mark.parametrize("job", [lambda: jobs.canary("crew"), lambda: jobs.work(0)])
+def test_any_job_shows_that_its_group_lives(monkeypatch, job):
     monkeypatch.setenv(GROUP_VARIABLE, "crew")
     worker = crew()
-    jobs.canary("crew")
+    job()
     worker.refresh_from_db()
-    assert worker.taken_at
-    assert worker.answered_at == worker.taken_at
+    assert worker.answered_at
 
 
-def test_a_canary_that_another_group_takes_is_taken_only(monkeypatch):
-    monkeypatch.setenv(GROUP_VARIABLE, "others")
+def test_a_job_outside_of_a_worker_shows_nothing():
     worker = crew()
-    jobs.canary("crew")
+    jobs.work(0)
     worker.refresh_from_db()
-    assert worker.taken_at
     assert worker.answered_at is None
 
 
-def test_a_canary_of_a_group_that_is_no_more_changes_nothing():
-    worker = crew()
-    assert jobs.canary("ghosts") == "seen"
-    worker.refresh_from_db()
-    assert worker.taken_at is None
-
-
-def test_a_released_canary_lies_in_the_queue_and_is_dated():
+def test_a_released_canary_lies_where_its_group_alone_reads_and_is_dated():
     jobs.release_canary(crew())
-    assert messages() == [("engine.jobs.canary", ("crew",))]
+    assert OrmQ.objects.get().key == "canary-crew"
     assert WorkerGroup.objects.filter(rung_at__gt=LONG_AGO).exists()
+
+
+def test_a_group_reads_its_own_key_and_the_common_one(monkeypatch):
+    monkeypatch.setattr("django_q.conf.Conf.POLL", 0)
+    monkeypatch.setenv(GROUP_VARIABLE, "crew")
+    jobs.release_canary(crew())
+    jobs.ring(made())
+    ours = get_broker()
+    assert sum(len(ours.dequeue() or []) for _ in range(4)) == 2
+
+
+def test_another_group_s_canary_is_left_to_it(monkeypatch):
+    monkeypatch.setattr("django_q.conf.Conf.POLL", 0)
+    monkeypatch.setenv(GROUP_VARIABLE, "others")
+    jobs.release_canary(crew())
+    others = get_broker()
+    assert [others.dequeue() for _ in range(4)] == [None] * 4
+
+
+def test_what_an_ended_group_did_not_answer_is_forgotten():
+    jobs.release_canary(crew())
+    jobs.ring(made())
+    jobs.forget_canary("crew")
+    assert [key for (key,) in OrmQ.objects.values_list("key")] == ["ost"]
 
 
 # Schedules

@@ -171,9 +171,29 @@ def test_what_was_forced_to_its_end_is_not_forced_again_by_a_later_claim():
 
         return Stage(name, work, lambda scope: 0)
 
-    runs.run(pipeline(seeing("cook"), seeing("eat", ValueError("cold"))), Scope(force=True))
-    runs.run(pipeline(seeing("cook"), seeing("eat")), Scope(force=True))
+    failed = runs.run(pipeline(seeing("cook"), seeing("eat", ValueError("cold"))), Scope(force=True))
+    ledger.run_again(failed.pk, "alice")
+    runs.go_through(pipeline(seeing("cook"), seeing("eat")), due(failed), Silent())
     assert forced == [("cook", True), ("eat", True), ("cook", False), ("eat", True)]
+
+
+def due(run: Run) -> Run:
+    claimed = ledger.claim_due(run.pk)
+    assert claimed
+    return claimed
+
+
+def test_what_an_unforced_claim_ended_is_forced_when_a_person_asks_for_it():
+    runs.run(pipeline(stage("cook", {"cooked": 1}), failing("eat")), Scope())
+    forced: list[bool] = []
+
+    def cook(scope: Scope) -> Work:
+        forced.append(scope.force)
+        yield Counter()
+        return None
+
+    runs.run(pipeline(Stage("cook", cook, lambda scope: 0)), Scope(force=True))
+    assert forced == [True]
 
 
 # Pauses
@@ -414,8 +434,15 @@ def test_what_a_person_leaves_to_the_queue_is_done_as_asked_for():
 def test_what_a_person_leaves_to_the_queue_while_it_runs_changes_nothing():
     run = running()
     before = facts(run)
-    ledger.ask_for("meal", Scope(force=True), ["cook"])
+    ledger.ask_for("meal", Scope())
     assert facts(run) == before
+
+
+@pytest.mark.parametrize("asked", [{"scope": Scope(force=True)}, {"scope": Scope(), "stages": ["cook"]}])
+def test_what_the_running_one_does_not_do_is_not_promised(asked):
+    running()
+    with pytest.raises(ledger.Busy):
+        ledger.ask_for("meal", **asked)
 
 
 def test_who_leaves_a_quarantined_run_to_the_queue_is_kept(monkeypatch):

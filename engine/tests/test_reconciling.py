@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
@@ -203,35 +202,6 @@ def test_a_second_pass_finds_nothing_to_do():
     made()
     reconcile()
     assert reconcile() == Reconciled()
-
-
-# Several reconcilers
-
-
-def held(elsewhere: psycopg.Connection) -> bool:
-    """Whether that other process gets the lock."""
-    row = elsewhere.execute("SELECT pg_try_advisory_lock(%s)", [reconciling.LOCK]).fetchone()
-    return bool(row and row[0])
-
-
-@pytest.mark.usefixtures("daily")
-def test_while_another_one_is_at_it_nothing_is_done(elsewhere):
-    assert held(elsewhere)
-    made(state="running", lease_until=LONG_AGO)
-    made()
-    assert (reconcile(everything=True), messages(), days()) == (Reconciled(), [], [])
-
-
-def test_afterwards_the_next_one_may(elsewhere):
-    reconcile()
-    assert held(elsewhere)
-
-
-def test_after_a_fault_the_next_one_may(elsewhere, settings):
-    settings.SCHEDULES = "no.such.module"
-    with pytest.raises(ModuleNotFoundError):
-        reconcile()
-    assert held(elsewhere)
 
 
 def test_a_pipeline_that_cannot_be_loaded_is_alarmed_and_stops_nothing(settings):

@@ -497,6 +497,18 @@ def test_a_fault_after_progress_counts_from_one(stages):
     assert (run.state, run.attempts) == (Run.State.WAITING, 1)
 
 
+def test_figures_are_no_progress():
+    Run.objects.create(pipeline="meal", attempts=4)
+    run = runs.run(pipeline(replace(stage("count", {"plates": 3}), figures=True), failing("cook")), Scope())
+    assert (run.state, run.attempts) == (Run.State.QUARANTINED, 5)
+
+
+def test_counts_that_are_no_units_are_no_progress():
+    Run.objects.create(pipeline="meal", attempts=4)
+    run = runs.run(pipeline(replace(stage("buy", {"seen": 3}), units=("bought",)), failing("cook")), Scope())
+    assert run.state == Run.State.QUARANTINED
+
+
 def test_the_second_attempt_closes_the_run_that_the_first_left():
     first = runs.run(pipeline(failing("cook")), Scope())
     second = runs.run(pipeline(stage("cook")), Scope())

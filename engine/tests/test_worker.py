@@ -56,6 +56,12 @@ class Worker:
             start_new_session=True,
         )
 
+    def revived(self) -> bool:
+        """As a supervisor does: started again when it has ended."""
+        if self.process.poll() is not None:
+            self.again()
+        return True
+
     def parts(self) -> dict[str, int]:
         """The processes of its group by name, once the watchdog knows them all."""
         group = until(lambda: next((g for g in self.groups() if len(g["members"]) == len(PARTS)), None))
@@ -66,7 +72,7 @@ class Worker:
     def groups(self) -> list[dict[str, Any]]:
         """What its watchdog has written down."""
         found = [json.loads(path.read_text()) for path in self.folder.glob("worker-*.json")]
-        return [group for group in found if group["watchdog"][0] == self.process.pid]
+        return [group for group in found if alive(group["leader"])]
 
     def left(self) -> list[int]:
         """Processes of the groups that this test started, the watchdog included."""
@@ -86,6 +92,13 @@ def on_this_database() -> dict[str, str]:
         "DATABASE_URL": f"postgresql://{found['USER']}@/{found['NAME']}?host={found['HOST']}&port={found['PORT']}",
         "WORKER_PROCESSES": "1",
     }
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def environment(process: psutil.Process) -> str:
@@ -172,14 +185,11 @@ def test_the_ended_group_is_kept_with_the_reason(worker):
 
 def test_a_job_that_ends_its_process_is_quarantined_while_others_go_on(worker):
     poison = jobs.request("poison", Scope())
-    for _ in range(5):
-        worker.process.wait(30)
-        worker.again()
-    until(lambda: state(poison) == "quarantined", 40)
+    until(lambda: worker.revived() and state(poison) == "quarantined", 60)
     assert poison.attempts == 5
     assert "ended without a word" in poison.error
     meal = jobs.request("meal", Scope())
-    until(lambda: state(meal) == "done")
+    until(lambda: worker.revived() and state(meal) == "done")
 
 
 def test_each_time_it_is_told_to_end_it_has_made_progress_and_burns_no_attempt(worker):

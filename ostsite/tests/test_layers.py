@@ -22,8 +22,8 @@ FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
         "pure": "logs owner pipeline scrubbing timing text vectors",
-        "outside": "groups lines redis_queue embeddings.base embeddings.local",
-        "database": "models models.* bulk ledger runs",
+        "outside": "brokers groups lines embeddings.base embeddings.local",
+        "database": "models models.* bulk heartbeat ledger runs",
         "edge": "apps embeddings.filling commands following importing jobs metrics output probe reconciling worker"
         " management.*",
     },

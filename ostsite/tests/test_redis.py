@@ -18,7 +18,7 @@ from django_q.conf import Conf
 from django_q.models import Schedule
 from django_q.signing import SignedPackage
 
-from engine import jobs, metrics, redis_queue
+from engine import brokers, jobs, metrics
 from engine.models import Run
 from engine.pipeline import Scope
 from engine.reconciling import reconcile
@@ -72,7 +72,7 @@ def server(address) -> Iterator[redis.Redis]:
 @pytest.fixture
 def broker(address, server, monkeypatch) -> None:
     """As with Q_BROKER=redis: django-q read its settings when it was imported."""
-    monkeypatch.setattr(Conf, "BROKER_CLASS", "engine.redis_queue.PatientRedis")
+    monkeypatch.setattr(Conf, "BROKER_CLASS", "engine.brokers.RedisBroker")
     monkeypatch.setattr(Conf, "REDIS", address)
 
 
@@ -165,7 +165,7 @@ def test_while_redis_is_away_only_the_length_of_the_queue_is_not_known(away):
 
 
 def test_who_listens_while_redis_is_away_waits_for_it(away, address, monkeypatch):
-    monkeypatch.setattr(redis_queue, "PAUSE", 0)
+    monkeypatch.setattr(brokers, "PAUSE", 0)
     assert get_broker().dequeue() is None
     monkeypatch.setattr(Conf, "REDIS", address)
     jobs.request("recommendations", Scope())
@@ -175,4 +175,4 @@ def test_who_listens_while_redis_is_away_waits_for_it(away, address, monkeypatch
 def test_the_settings_choose_the_patient_one(address, manage):
     read = "from django_q.brokers import get_broker; print(type(get_broker()).__name__)"
     settings = {"Q_BROKER": "redis", "REDIS_URL": address}
-    assert manage("shell", "--no-imports", "-c", read, **settings)[1] == "PatientRedis\n"
+    assert manage("shell", "--no-imports", "-c", read, **settings)[1] == "RedisBroker\n"

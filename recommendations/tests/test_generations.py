@@ -334,7 +334,7 @@ def test_the_next_claim_goes_on_after_the_last_whole_block(monkeypatch):
     kept = rows_of(begun)
     assert len(kept) == 6
     done = score()
-    assert done.counts["score"]["scored"] == 2
+    assert done.steps.latest("pk").counts["scored"] == 2
     assert live() == begun
     assert rows_of(begun)[:6] == kept
     assert [len(shown(name)) for name in ("alice", "bob", "charlie")] == [6, 6, 6]
@@ -346,7 +346,7 @@ def test_a_draft_of_other_inputs_is_not_gone_on_with(monkeypatch):
         fails_at(patched, "bob")
         run("score")
     make_weights()
-    assert score().counts["score"]["scored"] == 3
+    assert score().steps.latest("pk").counts["scored"] == 3
 
 
 @pytest.mark.usefixtures("world")

@@ -4,9 +4,10 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.management.base import CommandParser
+from django.db import Error as DatabaseError
 
 from engine import jobs, probe
-from engine.commands import INCOMPLETE, Refused
+from engine.commands import INCOMPLETE, Refused, first_line
 from engine.commands import Command as BaseCommand
 from engine.worker import PARTS, Watchdog
 from ostsite import database
@@ -39,7 +40,10 @@ class Command(BaseCommand):
                 probe.serve(host, port, lambda: watchdog.chores.silent, settings.TIMING.silence)
         except OSError as error:
             raise Refused(f"worker: --bind: {host}:{port} cannot be had: {error.strerror}") from error
-        return INCOMPLETE if watchdog.run() else None
+        try:
+            return INCOMPLETE if watchdog.run() else None
+        except DatabaseError as error:  # it went away in this moment; whoever supervises starts another
+            return self.say(f"the database failed: {first_line(error)}", INCOMPLETE)
 
 
 def start_database() -> None:
