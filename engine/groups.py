@@ -20,7 +20,7 @@ import psutil
 import structlog
 
 from engine import owner
-from engine.owner import GROUP_VARIABLE
+from engine.owner import GROUP_VARIABLE, WATCHDOG_VARIABLE
 
 logger = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Group:
 
     def start(self, commands: Sequence[Sequence[str]]) -> list[subprocess.Popen[bytes]]:
         """Start one process a command, all in a process group of their own; all of them, or none."""
-        environment = {**os.environ, GROUP_VARIABLE: self.name}
+        environment = {**os.environ, GROUP_VARIABLE: self.name, WATCHDOG_VARIABLE: str(os.getpid())}
         children: list[subprocess.Popen[bytes]] = []
         try:
             for command in commands:

@@ -4,7 +4,6 @@ A job takes ids and ISO dates, never raises, and returns a few words. One that c
 no harm: what is due the reconciler rings again.
 """
 
-import os
 import signal
 import time
 from collections import Counter
@@ -32,7 +31,7 @@ from engine import groups, ledger, runs
 from engine.brokers import canary_key
 from engine.heartbeat import heartbeat
 from engine.models import Anomaly, Run, Step, WorkerGroup
-from engine.owner import group
+from engine.owner import group, guarded
 from engine.pipeline import Scope, Stage
 
 logger = structlog.get_logger(__name__)
@@ -161,11 +160,11 @@ def serve() -> None:
     Its workers hand their runs back on STOP; the watchdog has seen to it that all else ignores that signal.
     """
     post_spawn.connect(listen)
-    cluster, parent = Cluster(), os.getppid()
+    cluster = Cluster()
     cluster.start()
     while cluster.sentinel and cluster.sentinel.is_alive():
         cluster.sentinel.join(1)
-        if os.getppid() != parent:  # the watchdog was killed: nobody guards us
+        if not guarded():  # the watchdog was killed
             groups.end_own(settings.RUN_FOLDER)
 
 

@@ -5,11 +5,17 @@ import socket
 import uuid
 
 GROUP_VARIABLE = "OST_WORKER_GROUP"  # the watchdog names its group to the processes that it starts
+WATCHDOG_VARIABLE = "OST_WATCHDOG"  # and itself: its process id
 
 
 def group() -> str:
     """The worker group this process belongs to; "" outside of one."""
     return os.environ.get(GROUP_VARIABLE, "")
+
+
+def guarded() -> bool:
+    """Whether the watchdog that started this process still is its parent; a process without one needs none."""
+    return os.environ.get(WATCHDOG_VARIABLE) in (None, str(os.getppid()))
 
 
 def owner() -> str:

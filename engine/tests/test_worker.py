@@ -168,6 +168,15 @@ def test_a_run_goes_on_after_any_process_was_killed_and_serves_each_plate_once(w
     assert worker.left() == []
 
 
+@pytest.mark.parametrize("moment", [0.3, 0.8, 1.5])
+def test_a_group_ends_by_itself_when_its_watchdog_is_killed(worker, moment):
+    until(lambda: list(worker.folder.glob("worker-*.json")))
+    time.sleep(moment)
+    worker.process.kill()
+    worker.process.wait()
+    until(lambda: not worker.left(), 10)
+
+
 def test_a_claim_that_the_watchdog_ended_does_not_count(worker):
     run = jobs.request("meal", Scope())
     until(cooking)
