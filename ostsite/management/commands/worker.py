@@ -40,6 +40,7 @@ class Command(BaseCommand):
                 probe.serve(host, port, lambda: watchdog.chores.silent, settings.TIMING.silence)
         except OSError as error:
             raise Refused(f"worker: --bind: {host}:{port} cannot be had: {error.strerror}") from error
+        start_database()
         try:
             return INCOMPLETE if watchdog.run() else None
         except DatabaseError as error:  # it went away in this moment; whoever supervises starts another
@@ -47,7 +48,7 @@ class Command(BaseCommand):
 
 
 def start_database() -> None:
-    """The embedded server, should it have gone; another one is not ours to start."""
+    """Have the embedded server run, and kept while this process lives; another one is not ours to start."""
     try:
         database.ensure_running()
     except database.DatabaseUnavailable as error:
