@@ -29,6 +29,7 @@ from django_q.tasks import async_task
 
 from engine import groups, ledger, runs
 from engine.brokers import canary_key
+from engine.embeddings import filling
 from engine.heartbeat import heartbeat
 from engine.models import Anomaly, Run, Step, WorkerGroup
 from engine.owner import group, guarded
@@ -107,10 +108,29 @@ def work(pk: int) -> str:
     except ledger.LeaseLost as lost:
         logger.warning("lease_lost", run=pk, reason=str(lost))
         return "taken over"
+    except DatabaseError as error:
+        logger.warning("database_away", run=pk, reason=ledger.reason_of(error))
+        hand_back_later(claimed)
+        return "handed back"
     if ended.state == Run.State.WAITING and ended.next_attempt_at is None:
         ring(ended)
     logger.info("run_ended", run=pk, state=ended.state, reason=ended.error, seconds=round(time.monotonic() - began, 1))
     return str(ended.state)
+
+
+def hand_back_later(run: Run) -> None:
+    """Hand a run back as soon as the database answers again: its going away is not the run's fault."""
+    deadline = time.monotonic() + settings.TIMING.longest_block
+    while time.monotonic() < deadline:
+        connection.close()
+        try:
+            ledger.give_back(ledger.held(run))
+            for table in filling.tables():
+                table.objects.release_own()
+            ring(run)
+            return
+        except DatabaseError:
+            time.sleep(settings.TIMING.watch)
 
 
 @job

@@ -20,4 +20,9 @@ def guarded() -> bool:
 
 def owner() -> str:
     """host:group:process:claim, another at each call; at most 80 characters."""
-    return f"{socket.gethostname()[:26]}:{group()[:12]}:{os.getpid()}:{uuid.uuid4().hex}"
+    return f"{claimant()}{uuid.uuid4().hex}"
+
+
+def claimant() -> str:
+    """What all claims of this process begin with."""
+    return f"{socket.gethostname()[:26]}:{group()[:12]}:{os.getpid()}:"

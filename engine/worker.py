@@ -186,6 +186,7 @@ class Chores:
         self.due: dict[str, float] = {}
         self.silent = 0.0  # seconds since the queue's last sign of life
         self.excused = 0.0  # when the queue itself was last away
+        self.away = False  # the database
         self.passed = time.monotonic()
 
     def register(self) -> None:
@@ -208,6 +209,7 @@ class Chores:
             with self.undisturbed():
                 if self.every("sign of life", settings.TIMING.canary / 2):
                     WorkerGroup.objects.filter(pk=self.worker.pk).update(seen_at=Now())
+                    self.away = False
                 if self.every("canary", settings.TIMING.canary / 15):
                     self.mind_the_canary()
                 if self.every("reconcile", settings.TIMING.reconcile):
@@ -225,8 +227,9 @@ class Chores:
         try:
             yield
         except DatabaseError as error:
-            logger.warning("chore_put_off", reason=ledger.reason_of(error))
-            self.excused = time.monotonic()
+            if not self.away:  # an outage is told once
+                logger.warning("database_away", reason=ledger.reason_of(error))
+            self.away, self.excused = True, time.monotonic()
             connection.close()
             self.revive()
             time.sleep(1)

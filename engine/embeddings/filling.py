@@ -94,11 +94,14 @@ def watch(tables: Sequence[type[Embedding]], batch: int, idle: float, beat: Call
     idle: seconds between passes while nothing waits. beat: called at each pass and after each batch, at least
     every `away` seconds. A database or a model that does not answer is tried again.
     """
-    trouble, away = "", 10 * idle
+    trouble, away = "", 2.5 * idle
     while True:
         beat()
         pause = idle
         try:
+            if trouble:
+                for table in tables:
+                    table.objects.release_own()
             for counts in fill(tables, EmbeddingModel.objects.live(), batch):
                 beat()
                 logger.info("batch_embedded", **counts)

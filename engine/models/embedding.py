@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from pgvector.django import VectorField
 
 from engine.bulk import copy_in, copy_in_vectors
-from engine.owner import owner
+from engine.owner import claimant, owner
 from engine.text import clip, text_hash
 from engine.vectors import Matrix
 
@@ -208,6 +208,11 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
             theirs |= Q(lease__contains=f":{group}:{process}:")
         died = held.filter(theirs).update(lease="", lease_until=None)
         return died + held.update(lease="", lease_until=None, attempts=F("attempts") - 1)
+
+    def release_own(self) -> int:
+        """Hand back what this process still holds from a batch that the database cut off; returns the rows."""
+        held = self.filter(~Q(vector_hash=F("text_hash")), lease__startswith=claimant())
+        return held.update(lease="", lease_until=None, attempts=F("attempts") - 1)
 
     def again(self) -> int:
         """Give quarantined texts another chance; returns how many."""

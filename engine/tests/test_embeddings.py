@@ -475,3 +475,11 @@ def test_a_model_that_answers_nothing_rightly_is_no_texts_fault(settings, provid
     with pytest.raises(EmbedderError, match="does not answer any more"):
         fill()
     assert set(rows.values_list("vector_hash", "quarantined_at", "lease")) == {("", None, "")}
+
+
+def test_what_this_process_left_behind_it_can_release_uncounted():
+    many(2)
+    claim()
+    rows.filter(pk=rows.latest("pk").pk).update(lease="elsewhere:crew:1:x")
+    assert rows.release_own() == 1
+    assert sorted(rows.values_list("lease", "attempts")) == [("", 0), ("elsewhere:crew:1:x", 1)]

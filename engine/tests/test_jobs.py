@@ -567,3 +567,15 @@ def test_schedules_of_ours_start_pipelines_that_exist(settings):
 
 def test_schedules_of_ours_have_names_of_their_own():
     assert len({plan.name for plan in SCHEDULES}) == len(SCHEDULES)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_whose_database_went_away_is_handed_back_uncounted_and_rung(monkeypatch):
+    def away(*arguments: object) -> Run:
+        raise OperationalError("away")
+
+    run = made()
+    monkeypatch.setattr(jobs.runs, "resume", away)
+    assert jobs.work(run.pk) == "handed back"
+    run.refresh_from_db()
+    assert (run.state, run.attempts, messages()) == ("waiting", 0, [("engine.jobs.work", (run.pk,))])
