@@ -137,7 +137,7 @@ class Group:
             self.path(folder, kind).unlink(missing_ok=True)
 
     def path(self, folder: Path, kind: str) -> Path:
-        return folder / f"worker-{self.name}.{kind}"
+        return path_of(folder, self.name, kind)
 
 
 def left_behind(folder: Path, database: str) -> Iterator[Group]:
@@ -161,7 +161,7 @@ def end(group: Group) -> None:
 
 def end_own(folder: Path) -> None:
     """In the leader of a group whose watchdog was killed: end the whole of it, and say that nobody is guilty."""
-    path = folder / f"worker-{owner.group()}.json"
+    path = path_of(folder, owner.group(), "json")
     with suppress(OSError, ValueError):
         path.write_text(json.dumps({**json.loads(path.read_text()), "ended": True}))
     os.killpg(0, signal.SIGKILL)
@@ -169,7 +169,11 @@ def end_own(folder: Path) -> None:
 
 def pulse(folder: Path, name: str) -> Path:
     """The file that the embedding loop of a group touches each time it comes round."""
-    return folder / f"worker-{name}.pulse"
+    return path_of(folder, name, "pulse")
+
+
+def path_of(folder: Path, name: str, kind: str) -> Path:
+    return folder / f"worker-{name}.{kind}"
 
 
 def lives(pid: int, began: float) -> bool:

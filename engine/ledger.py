@@ -120,18 +120,16 @@ def held(run: Run) -> QuerySet[Run]:
     return Run.objects.filter(pk=run.pk, fence=run.fence, state=Run.State.RUNNING)
 
 
-def renew(run: Run) -> None:
-    """A sign of life. Raises LeaseLost when the run has a new owner."""
-    if not held(run).update(lease_until=Now() + timedelta(seconds=settings.TIMING.lease)):
+def renew(run: Run, **fields: object) -> None:
+    """A sign of life, and what else is to be kept. Raises LeaseLost when the run has a new owner."""
+    if not held(run).update(lease_until=Now() + timedelta(seconds=settings.TIMING.lease), **fields):
         raise LeaseLost(f"{run} was taken over")
 
 
 def record(run: Run, step: Step, progress: bool = True) -> None:
     """Keep what a block did; progress makes the attempts count anew. Raises LeaseLost."""
     run.attempts = 1 if progress else run.attempts
-    lease = Now() + timedelta(seconds=settings.TIMING.lease)
-    if not held(run).update(lease_until=lease, counts=run.counts, attempts=run.attempts):
-        raise LeaseLost(f"{run} was taken over")
+    renew(run, counts=run.counts, attempts=run.attempts)
     step.save(update_fields=["total", "counts", "cpu_seconds", "peak_memory"])
 
 
@@ -142,7 +140,7 @@ def finish(run: Run, step: Step, publish: object) -> None:
             raise LeaseLost(f"{run} was taken over")
         if callable(publish):
             publish()
-        held(run).update(counts=run.counts, lease_until=Now() + timedelta(seconds=settings.TIMING.lease))
+        renew(run, counts=run.counts)
         end(step, Step.State.DONE)
 
 

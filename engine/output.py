@@ -33,7 +33,7 @@ def written(name: str | None, stdout: IO[str]) -> Iterator[IO[str]]:
             yield file
         Path(beside).chmod(0o666 & ~umask())
         Path(beside).replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: a half-written file goes, and what happened rises on
         with suppress(OSError):
             Path(beside).unlink()
         raise

@@ -85,7 +85,7 @@ class Watchdog:
             self.group.kill()
             self.take_back(self.group, str(fault))
             return 1
-        except BaseException:
+        except BaseException:  # whatever ends the watchdog, its processes must not outlive it
             self.group.kill()
             raise
         finally:
@@ -109,7 +109,7 @@ class Watchdog:
                 return True
             except DatabaseError as error:
                 if not warned:
-                    logger.warning("database_away", reason=str(error).split("\n")[0][:200])
+                    logger.warning("database_away", reason=ledger.reason_of(error))
                 warned = True
                 connection.close()
                 self.revive()

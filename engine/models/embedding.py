@@ -192,9 +192,13 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
             quarantined_at=Now(), error=reason[:500], lease="", lease_until=None
         )
 
+    def hand_back(self) -> int:
+        """These rows as they were before their claim, which does not count; returns how many."""
+        return self.update(lease="", lease_until=None, attempts=F("attempts") - 1)
+
     def release(self, lease: str, ids: list[int]) -> int:
-        """Hand rows back as they were, the claim not counted."""
-        return self.filter(pk__in=ids, lease=lease).update(lease="", lease_until=None, attempts=F("attempts") - 1)
+        """Hand rows of one claim back."""
+        return self.filter(pk__in=ids, lease=lease).hand_back()
 
     def free(self, group: str, guilty: Sequence[int]) -> int:
         """Take back what the processes of an ended worker group held; returns the rows.
@@ -207,12 +211,11 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
         for process in guilty:
             theirs |= Q(lease__contains=f":{group}:{process}:")
         died = held.filter(theirs).update(lease="", lease_until=None)
-        return died + held.update(lease="", lease_until=None, attempts=F("attempts") - 1)
+        return died + held.hand_back()
 
     def release_own(self) -> int:
         """Hand back what this process still holds from a batch that the database cut off; returns the rows."""
-        held = self.filter(~Q(vector_hash=F("text_hash")), lease__startswith=claimant())
-        return held.update(lease="", lease_until=None, attempts=F("attempts") - 1)
+        return self.filter(~Q(vector_hash=F("text_hash")), lease__startswith=claimant()).hand_back()
 
     def again(self) -> int:
         """Give quarantined texts another chance; returns how many."""
