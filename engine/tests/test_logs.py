@@ -117,7 +117,9 @@ def test_a_library_s_line_is_of_the_same_kind(kept):
 
 
 @as_json
-@pytest.mark.parametrize("value", [float("nan"), {(1, 2): 3}, Path("/kitchen"), {"a", "b"}], ids=["nan", "mapping", "path", "set"])
+@pytest.mark.parametrize(
+    "value", [float("nan"), {(1, 2): 3}, Path("/kitchen"), {"a", "b"}], ids=["nan", "mapping", "path", "set"]
+)
 def test_a_value_that_json_has_no_word_for_is_text(kept, value):
     OURS.warning("cooked", value=value, portions=3)
     assert kept.facts().items() >= {"value": str(value), "portions": 3}.items()
