@@ -101,6 +101,32 @@ def redis(name: str) -> str:
     return value
 
 
+def address(name: str, default: str) -> str:
+    """The address of a site, without a path: scheme://host[:port]."""
+    value = text(name, default).rstrip("/")
+    problem = f"{name} is {shown(value)}; allowed: http://host[:port] or https://host[:port], nothing behind it"
+    try:
+        parts = urlsplit(value)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ImproperlyConfigured(problem) from None
+    if parts.scheme not in ("http", "https") or not whole or value != f"{parts.scheme}://{parts.netloc}":
+        raise ImproperlyConfigured(problem)
+    if "@" in parts.netloc or not re.fullmatch(r"[A-Za-z0-9.\-:\[\]]+", parts.netloc):
+        raise ImproperlyConfigured(problem)
+    return value
+
+
+def email(name: str, default: str) -> dict[str, object]:
+    """How mail is sent, as settings: consolemail:// shows it in the log of the web process."""
+    value = secret(name) or default
+    try:
+        return dict(env.email_url_config(value))
+    except (KeyError, ValueError, ImproperlyConfigured):
+        problem = f"{name} is not an address; allowed: smtp+tls://user:password@host:port or consolemail://"
+        raise ImproperlyConfigured(problem) from None
+
+
 def shown(value: str) -> str:
     """The value as one short line, so that an error cannot flood or forge a log."""
     return ascii(value if len(value) <= 60 else value[:57] + "...")

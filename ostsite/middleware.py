@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from django.core.signals import got_request_exception
@@ -108,3 +109,44 @@ def unavailable(request: HttpRequest) -> HttpResponse:
         said = {"code": "database_unavailable", "message": MESSAGE, "field": None}
         return JsonResponse(said, status=503, headers=headers)
     return HttpResponse(PAGE, status=503, headers=headers)
+
+
+class Boundary:
+    """What no page and no table can hold is refused before anything reads it: NUL, and bytes that are not UTF-8."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        asked = unquote_to_bytes(request.META.get("QUERY_STRING", "")) + request.path_info.encode("utf-8", "replace")
+        if b"\0" in asked or not is_utf8(asked):
+            return refused(request, 400, "bad_request", "The address holds characters that no text has.")
+        return self.get_response(request)
+
+
+def is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def refused(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
+    """A short answer in the form that was asked for."""
+    if request.path.startswith("/api/"):
+        return JsonResponse({"code": code, "message": message, "field": None}, status=status)
+    return HttpResponse(f"{message}\n", status=status, content_type="text/plain; charset=utf-8")
+
+
+class Private:
+    """A page that somebody signed in sees is kept by no cache on its way."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.headers.get("Cookie") or request.headers.get("Authorization"):
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response

@@ -79,13 +79,35 @@ DEBUG = environment.yes_or_no("DEBUG", False)
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 SECRET_KEY = secret_key()
 DATABASES = databases()
+GITHUB_OAUTH_CLIENT_ID = environment.text("GITHUB_OAUTH_CLIENT_ID")
+GITHUB_OAUTH_CLIENT_SECRET = environment.secret("GITHUB_OAUTH_CLIENT_SECRET")
+if bool(GITHUB_OAUTH_CLIENT_ID) != bool(GITHUB_OAUTH_CLIENT_SECRET):
+    raise ImproperlyConfigured(
+        "GITHUB_OAUTH_CLIENT_ID and GITHUB_OAUTH_CLIENT_SECRET belong together; allowed: both of them, or neither"
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
+    "ostsite.apps.AdminConfig",
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.humanize",
+    "django.contrib.messages",
     "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "csp",
+    "django_filters",
+    "django_htmx",
     "django_q",
+    "drf_spectacular",
+    "import_export",
+    "rest_framework",
     "engine",
     "recommendations",
     "issues",
@@ -96,13 +118,139 @@ MIDDLEWARE = [
     "ostsite.middleware.DatabaseAway",
     "ostsite.health.Probes",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "ostsite.middleware.Boundary",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "ostsite.middleware.Private",
 ]
 ROOT_URLCONF = "ostsite.urls"
 WSGI_APPLICATION = "ostsite.wsgi.application"
 TIME_ZONE = "UTC"
 USE_TZ = True
 LANGUAGE_CODE = "en"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "ostsite.context.site",
+            ],
+        },
+    },
+]
+FORM_RENDERER = "ostsite.forms.Renderer"
+
+# Static files come from where they are kept: there is no build step, and nothing to collect.
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_MAX_AGE = 0 if DEBUG else 3600
+
+# Where people reach the site. An https address makes cookies secure and plain http go there.
+SITE_URL = environment.address("SITE_URL", "http://127.0.0.1:8000")
+SECURE = SITE_URL.startswith("https://")
+PROXY_COUNT = environment.whole("PROXY_COUNT", 0, 0, 10)  # proxies of ours in front, whose X-Forwarded-For is believed
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+for cookie in ("SESSION", "CSRF"):
+    globals()[f"{cookie}_COOKIE_NAME"] = f"{'__Host-' if SECURE else ''}{cookie.lower()}"
+    globals()[f"{cookie}_COOKIE_SECURE"] = SECURE
+    globals()[f"{cookie}_COOKIE_HTTPONLY"] = True
+    globals()[f"{cookie}_COOKIE_SAMESITE"] = "Lax"
+SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'", *(["https://github.com"] if GITHUB_OAUTH_CLIENT_ID else [])],
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
+
+# Accounts. A name and a password are enough; an address is only needed to ask for another password.
+AUTHENTICATION_BACKENDS = ["ostsite.accounts.Backend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator",
+                 "NumericPasswordValidator")
+]  # fmt: skip
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "for_you"
+LOGOUT_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "ostsite.accounts.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "ostsite.accounts.SocialAccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SECURE else "http"
+ALLAUTH_TRUSTED_PROXY_COUNT = PROXY_COUNT
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "OST Engine"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_QUERY_EMAIL = False
+SOCIALACCOUNT_PROVIDERS = {
+    "github": {
+        "SCOPE": ["read:user"],
+        "APPS": [{"client_id": GITHUB_OAUTH_CLIENT_ID, "secret": GITHUB_OAUTH_CLIENT_SECRET}]
+        if GITHUB_OAUTH_CLIENT_ID
+        else [],
+    }
+}
+vars().update(environment.email("EMAIL_URL", "consolemail://"))
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "engine.api.authentication.KeyAuthentication",
+        "engine.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["engine.api.permissions.KeyScope"],
+    "DEFAULT_PARSER_CLASSES": ["engine.api.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rest_framework.negotiation.DefaultContentNegotiation",
+    "DEFAULT_PAGINATION_CLASS": "engine.api.paging.Cursor",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["engine.api.throttling.Throttle"],
+    "DEFAULT_THROTTLE_RATES": {"anon": 60, "user": 600, "try": 30},  # a minute
+    "DEFAULT_VERSIONING_CLASS": None,
+    "EXCEPTION_HANDLER": "engine.api.errors.handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "OST Engine",
+    "VERSION": "1",
+    "DESCRIPTION": "Projects worth a developer's time, with the reasons.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVERS": [{"url": SITE_URL}],
+    "COMPONENT_SPLIT_REQUEST": True,
+}
 
 # The pipelines that `run_pipeline` knows, by name. engine finds them here, so it knows no domain.
 PIPELINES = {"recommendations": "recommendations.pipeline.RECOMMENDATIONS"}

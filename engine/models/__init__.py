@@ -1,16 +1,20 @@
-"""The tables of the machinery: texts and vectors, runs, workers."""
+"""The tables of the machinery: texts and vectors, runs, workers, keys of the API."""
 
+from engine.models.access import Allowance, ApiKey, IdempotentReply
 from engine.models.embedding import Claimed, Embedding, EmbeddingModel, EmbeddingQuerySet
 from engine.models.run import Audit, Run, Step
 from engine.models.worker import Anomaly, WorkerGroup
 
 __all__ = [
+    "Allowance",
     "Anomaly",
+    "ApiKey",
     "Audit",
     "Claimed",
     "Embedding",
     "EmbeddingModel",
     "EmbeddingQuerySet",
+    "IdempotentReply",
     "Run",
     "Step",
     "WorkerGroup",

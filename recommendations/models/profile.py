@@ -24,6 +24,7 @@ class Profile(models.Model):
     job_title = models.CharField(max_length=200, blank=True, default="")
     interests = ArrayField(models.TextField(), default=list, blank=True)
     changed_at = models.DateTimeField(db_default=Now())
+    welcomed_at = models.DateTimeField(null=True, blank=True, help_text="when they went through, or past, the welcome")
 
     def __str__(self) -> str:
         return f"profile {self.pk}"

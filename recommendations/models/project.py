@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import MD5, Cast, Concat, Lower, Now
+from django.urls import reverse
 from pgvector.django import VectorField
 
 from engine.models import Embedding, EmbeddingModel
@@ -23,8 +25,45 @@ FACTS = MD5(
     )
 )  # fmt: skip
 
+# Topics by which a project says that it looks for newcomers.
+NEWCOMERS = (
+    "beginner-friendly", "beginners-friendly", "contributions-welcome", "first-contribution", "first-contributions",
+    "first-timers", "first-timers-only", "first-timers-friendly", "good-first-contribution", "good-first-issue",
+    "good-first-issues", "good-first-pr", "goodfirstissue", "hacktoberfest", "hacktoberfest-accepted", "help-wanted",
+    "looking-for-contributors", "newcomers", "open-for-contribution", "open-for-contributions", "up-for-grabs",
+)  # fmt: skip
+
+
+def words(text: models.expressions.Combinable) -> models.Func:
+    """A name, or a list of topics, with blanks between its words."""
+    return models.Func(text, Value("/-_."), Value("    "), function="translate", output_field=models.TextField())
+
+
+def keywords() -> SearchVector:
+    """What the keyword search looks in; the name weighs most, the README's beginning least."""
+    topics = words(models.Func(F("topics"), function="ost_words", output_field=models.TextField()))
+    return (
+        SearchVector(words(F("full_name")), weight="A", config="english")
+        + SearchVector(topics, weight="B", config="english")
+        + SearchVector(F("language"), weight="B", config="english")
+        + SearchVector(F("description"), weight="B", config="english")
+        + SearchVector(models.functions.Left(F("readme"), 2000), weight="D", config="english")
+    )
+
 
 class ProjectQuerySet(models.QuerySet["Project"]):
+    def offered(self) -> ProjectQuerySet:
+        """What is still kept by its owners: neither archived nor disabled."""
+        return self.filter(is_archived=False, is_disabled=False)
+
+    def named(self, owner: str, name: str) -> ProjectQuerySet:
+        """The one project of that name, in any case."""
+        return self.filter(full_name__iexact=f"{owner}/{name}")
+
+    def lean(self) -> ProjectQuerySet:
+        """Without what no list shows: a README is long."""
+        return self.defer("readme", "search")
+
     def to_enrich(self, taxonomy_version: str) -> ProjectQuerySet:
         """Projects whose facts or whose taxonomy are not those they were last placed with."""
         return self.exclude(enriched_facts=F("facts_hash"), enriched_taxonomy=taxonomy_version)
@@ -71,6 +110,10 @@ class Project(models.Model):
     pushed_at = models.DateTimeField(null=True, blank=True)
     first_seen_at = models.DateTimeField(db_default=Now())
     facts_hash = models.GeneratedField(expression=FACTS, output_field=models.CharField(max_length=32), db_persist=True)
+    search = models.GeneratedField(expression=keywords(), output_field=SearchVectorField(), db_persist=True)
+    asks_newcomers = models.GeneratedField(
+        expression=Q(topics__overlap=list(NEWCOMERS)), output_field=models.BooleanField(), db_persist=True
+    )
     enriched_facts = models.CharField(max_length=32, blank=True, default="")
     enriched_taxonomy = models.CharField(max_length=64, blank=True, default="")
     placed_by = models.CharField(
@@ -83,11 +126,30 @@ class Project(models.Model):
         constraints = [models.UniqueConstraint(Lower("full_name"), name="project_full_name_once")]
         indexes = [
             GinIndex(fields=["topics"], name="project_topics"),
+            GinIndex(fields=["search"], name="project_search"),
             models.Index(fields=["-stars"], name="project_stars"),
+            models.Index(fields=["-created_at"], name="project_created"),
+            models.Index(fields=["-pushed_at"], name="project_pushed"),
         ]
 
     def __str__(self) -> str:
         return self.full_name
+
+    @property
+    def owner(self) -> str:
+        return self.full_name.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.full_name.partition("/")[2]
+
+    @property
+    def url(self) -> str:
+        """Where it lives. Built from its name, which has been checked; a homepage is somebody's text."""
+        return f"https://github.com/{self.full_name}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("project", args=[self.owner, self.name])
 
 
 class Link(models.Model):

@@ -41,7 +41,10 @@ class Weights(models.Model):
     variety = models.PositiveSmallIntegerField(
         default=0, help_text="at most so many projects of one owner among those shown; 0 = any"
     )
-    reason = models.TextField(blank=True, default="")
+    reason = models.TextField(blank=True, default="", help_text="why it was made")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     objects = WeightsManager()

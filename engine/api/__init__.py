@@ -1,0 +1,1 @@
+"""The JSON API: machinery that knows no domain."""

@@ -1,0 +1,7 @@
+"""Pages by cursor."""
+
+from rest_framework.pagination import CursorPagination
+
+
+class Cursor(CursorPagination):
+    ordering = "pk"

@@ -1,0 +1,7 @@
+"""JSON, strictly."""
+
+from rest_framework.parsers import JSONParser
+
+
+class StrictJSONParser(JSONParser):
+    pass

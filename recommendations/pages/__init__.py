@@ -1,0 +1,1 @@
+"""The pages: a function reads the request, asks, and draws a template."""
