@@ -11,7 +11,7 @@ import pytest
 
 DEPLOYED = (
     "RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
-    "LOG_", "DEBUG", "ALLOWED_HOSTS",
+    "LOG_", "DEBUG", "ALLOWED_HOSTS", "READ_", "SITE_", "PROXY_", "GITHUB_", "EMAIL_",
 )  # fmt: skip
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
 for name in list(os.environ):  # a deployment's variables are no part of a test
@@ -20,6 +20,7 @@ for name in list(os.environ):  # a deployment's variables are no part of a test
 for name in ("DATABASE_URL_FILE", "SECRET_KEY_FILE"):
     os.environ.pop(name, None)
 os.environ["OST_ENV_FILE"] = os.devnull  # nor is a developer's .env
+os.environ["READ_TEXTS"] = "0"  # a page must not load the model behind a test's back
 
 from ostsite import database  # noqa: E402  after the environment is clean
 
@@ -60,6 +61,17 @@ def drop_leftovers() -> None:
             pid = name.rsplit("_", 1)[-1]
             if pid.isdigit() and not Path(f"/proc/{pid}").exists():
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture(autouse=True)
+def fresh_process():
+    """What a web process keeps between requests belongs to one test alone."""
+    yield
+    from engine.embeddings.reading import READER
+    from recommendations import serving
+
+    serving.forget()
+    READER.forget()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import groupby
 from typing import Any
 
@@ -123,9 +123,9 @@ def vectors_of(table: str, model: EmbeddingModel, ids: Positions) -> Matrix:
     return matrix
 
 
-def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms: Terms) -> Matrix:
-    """The links that apply as a matrix of 0 and 1: a row a subject, a column a term."""
-    chosen = links.filter(applies=True, **{f"{subject}__in": ids.tolist(), f"{term}__in": terms.ids.tolist()})
+def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms: Terms, applies: bool = True) -> Matrix:
+    """The links that apply, or those refused, as a matrix of 0 and 1: a row a subject, a column a term."""
+    chosen = links.filter(applies=applies, **{f"{subject}__in": ids.tolist(), f"{term}__in": terms.ids.tolist()})
     pairs = np.array(list(chosen.values_list(subject, term)), dtype=np.int64).reshape(-1, 2)
     return terms.matrix(np.searchsorted(ids, pairs[:, 0]), pairs[:, 1], len(ids))
 
@@ -147,7 +147,7 @@ def block_of_people(loaded: Loaded, model: EmbeddingModel, ids: Positions) -> li
     categories = linked(ProfileCategory.objects.all(), "profile_id", "category_id", ids, loaded.categories)
     stacks = linked(ProfileTechStack.objects.all(), "profile_id", "stack_id", ids, loaded.stacks)
     liked, never = interactions(loaded.catalogue, ids)
-    owned = owned_by(loaded, ids)
+    owned, refused = owned_by(loaded, ids), refused_by(loaded, ids, categories, stacks)
     none = np.empty(0, dtype=np.int64)
     return [
         Person(
@@ -156,7 +156,7 @@ def block_of_people(loaded: Loaded, model: EmbeddingModel, ids: Positions) -> li
             liked=liked.get(int(pk), none),
             categories=categories[row],
             stacks=stacks[row],
-            never=np.union1d(never.get(int(pk), none), owned.get(int(pk), none)),
+            never=reduce(np.union1d, (of.get(int(pk), none) for of in (never, owned, refused))),
         )
         for row, pk in enumerate(ids)
     ]
@@ -204,6 +204,24 @@ def owned_by(loaded: Loaded, users: Positions) -> dict[int, Positions]:
     return {pk: np.array(positions, dtype=np.int64) for pk, positions in owned.items()}
 
 
+def refused_by(loaded: Loaded, users: Positions, categories: Matrix, stacks: Matrix) -> dict[int, Positions]:
+    """By user: the positions of the projects under a term they refused, unless also under one of theirs.
+
+    categories (m, c), stacks (m, s): what is theirs, a row a user.
+    """
+    found: dict[int, Positions] = {}
+    for links, term, terms, mine, projects in (
+        (ProfileCategory, "category_id", loaded.categories, categories, loaded.catalogue.categories),
+        (ProfileTechStack, "stack_id", loaded.stacks, stacks, loaded.catalogue.stacks),
+    ):
+        refusals = linked(links.objects.all(), "profile_id", term, users, terms, applies=False)
+        for row in np.flatnonzero(refusals.any(axis=1)):
+            under = np.flatnonzero((projects @ refusals[row] > 0) & (projects @ mine[row] == 0))
+            user = int(users[row])
+            found[user] = np.union1d(found.get(user, under), under)
+    return found
+
+
 def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
     """Digest of all that a generation is made from, computed where the rows are.
 
@@ -216,8 +234,8 @@ def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
         ("recommendations_projecttechstack", "project_id, stack_id", "applies"),
         ("recommendations_projectembedding", "subject_id, vector_hash", f"model_id = {int(model.pk)}"),
         ("recommendations_profile", "user_id", "TRUE"),
-        ("recommendations_profilecategory", "profile_id, category_id", "applies"),
-        ("recommendations_profiletechstack", "profile_id, stack_id", "applies"),
+        ("recommendations_profilecategory", "profile_id, category_id, applies", "TRUE"),
+        ("recommendations_profiletechstack", "profile_id, stack_id, applies", "TRUE"),
         ("recommendations_profileembedding", "subject_id, vector_hash", f"model_id = {int(model.pk)}"),
         (
             "recommendations_interaction",

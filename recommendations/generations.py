@@ -124,8 +124,8 @@ def scored_rows(draft: Generation, loaded: Loaded, person: Person, found: Scored
     return rows
 
 
-def named(values: Sequence[float]) -> Jsonb:
-    return Jsonb(dict(zip(COMPONENTS, map(float, values), strict=True)))
+def named(values: Sequence[float]) -> dict[str, float]:
+    return dict(zip(COMPONENTS, map(float, values), strict=True))
 
 
 def add(draft: Generation, rows: Sequence[tuple[Any, ...]], through: int, fence: int) -> None:
@@ -134,7 +134,11 @@ def add(draft: Generation, rows: Sequence[tuple[Any, ...]], through: int, fence:
         mine = Generation.objects.filter(pk=draft.pk, fence=fence, state=Generation.State.DRAFT)
         if not mine.update(done_through=through):
             raise LeaseLost(f"{draft} was taken over")
-        copy_into(Recommendation._meta.db_table, COLUMNS, rows)
+        copy_into(Recommendation._meta.db_table, COLUMNS, [as_stored(row) for row in rows])
+
+
+def as_stored(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(Jsonb(value) if isinstance(value, dict) else value for value in row)
 
 
 def publication(draft: Generation, fence: int) -> Callable[[], None]:

@@ -1,12 +1,64 @@
-"""What follows from a change of a profile: its text, and that its recommendations are out of date."""
+"""What people say of themselves, and what follows: their text, and that their recommendations are out of date."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models.functions import Now
 
 from recommendations import texts
 from recommendations.models import Profile, ProfileCategory, ProfileEmbedding, ProfileTechStack
+
+
+def of(user: User) -> Profile:
+    """The profile of a user, made when there is none yet."""
+    return Profile.objects.get_or_create(user=user)[0]
+
+
+@transaction.atomic
+def say(
+    user: User,
+    *,
+    bio: str | None = None,
+    job_title: str | None = None,
+    location: str | None = None,
+    company: str | None = None,
+    interests: Sequence[str] | None = None,
+    stacks: Collection[int] | None = None,
+    categories: Collection[int] | None = None,
+) -> Profile:
+    """What a person says of themselves replaces what is there, None leaves it; what they refused stays refused."""
+    profile = of(user)
+    given = {"bio": bio, "job_title": job_title, "location": location, "company": company}
+    given_lists = {"interests": None if interests is None else list(interests)}
+    changed = {name: value for name, value in {**given, **given_lists}.items() if value is not None}
+    differs = {name: value for name, value in changed.items() if getattr(profile, name) != value}
+    if differs:
+        Profile.objects.filter(pk=profile.pk).update(**differs)
+    relinked = [
+        relink(links, term, ids)
+        for links, term, ids in (
+            (profile.stack_links, "stack_id", stacks),
+            (profile.category_links, "category_id", categories),
+        )
+        if ids is not None
+    ]
+    if differs or any(relinked):
+        touch([profile.pk])
+        profile.refresh_from_db()
+    return profile
+
+
+def relink(links: Any, term: str, ids: Collection[int]) -> bool:
+    """Make the terms that apply just these; returns whether anything changed."""
+    gone, _ = links.filter(applies=True).exclude(**{f"{term}__in": ids}).delete()
+    said = {"source": "curated", "confidence": 1.0, "applies": True}
+    raised = links.filter(**{f"{term}__in": ids}).exclude(source="curated", applies=True).update(**said)
+    known = set(links.values_list(term, flat=True))
+    fresh = [links.model(profile=links.instance, **{term: pk}, **said) for pk in sorted(set(ids) - known)]
+    links.bulk_create(fresh, ignore_conflicts=True)
+    return bool(gone or raised or fresh)
 
 
 def changed_by(cursor: Any, statement: str) -> set[int]:

@@ -212,12 +212,25 @@ def scored(catalogue: Catalogue, at: Positions, person: Person, formula: Formula
     return Scored(at, values[order], parts[order], nearest_liked(catalogue, at, person))
 
 
-def best(catalogue: Catalogue, person: Person, formula: Formula, count: int, popular: Matrix) -> Scored:
-    """The `count` best projects that the person may be shown and that qualify.
+@dataclass(frozen=True)
+class Standing:
+    """How every project stands with one person, in float32.
 
-    popular: popular_of() the catalogue. float32 finds the
-    candidates, with a margin wider than its error; float64 scores and orders them.
+    total (n,): scores. fit (n,): may be shown, and qualifies.
     """
+
+    total: Matrix
+    fit: Flags
+
+    def rank(self, at: int) -> int:
+        """The place of one project among those that fit, as if it were one of them; of equals the smaller id first."""
+        better = self.total > self.total[at]
+        better[:at] |= self.total[:at] == self.total[at]
+        return 1 + int(np.count_nonzero(better & self.fit))
+
+
+def standing(catalogue: Catalogue, person: Person, formula: Formula, popular: Matrix) -> Standing:
+    """popular: popular_of() the catalogue."""
     share = shares(formula.weights, person.heard).astype(np.float32)
     meaning = semantic(catalogue.vectors, person.taste(catalogue))
     category, tech = (
@@ -229,13 +242,22 @@ def best(catalogue: Catalogue, person: Person, formula: Formula, count: int, pop
     # Popularity alone never qualifies a project.
     fit = catalogue.served & (told > 0) & (total >= formula.min_similarity - DOUBT)
     fit[person.never] = False
-    total[~fit] = -np.inf
+    return Standing(total, fit)
+
+
+def best(catalogue: Catalogue, person: Person, formula: Formula, count: int, popular: Matrix) -> Scored:
+    """The `count` best projects that the person may be shown and that qualify.
+
+    float32 finds the candidates, with a margin wider than its error; float64 scores and orders them.
+    """
+    found = standing(catalogue, person, formula, popular)
+    total, fit = np.where(found.fit, found.total, -np.inf), found.fit
     if len(total) > count:
         edge = np.partition(total, len(total) - count)[len(total) - count]
-        fit &= total >= edge - DOUBT
-    found = scored(catalogue, np.flatnonzero(fit), person, formula)
-    keep = np.flatnonzero((found.score >= formula.min_similarity) & (found.parts[:, :3].sum(axis=1) > 0))[:count]
-    return Scored(found.positions[keep], found.components[keep], found.parts[keep], found.nearest[keep])
+        fit = fit & (total >= edge - DOUBT)
+    fine = scored(catalogue, np.flatnonzero(fit), person, formula)
+    keep = np.flatnonzero((fine.score >= formula.min_similarity) & (fine.parts[:, :3].sum(axis=1) > 0))[:count]
+    return Scored(fine.positions[keep], fine.components[keep], fine.parts[keep], fine.nearest[keep])
 
 
 def cold_start(catalogue: Catalogue, created: Floats) -> Positions:

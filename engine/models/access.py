@@ -22,7 +22,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """A new key and its text, which is stored nowhere and shown once."""
         text = PREFIX + secrets.token_urlsafe(32)
         key = self.model(user=user, name=name, scopes=scopes, digest=digest_of(text), shown=text[:SHOWN])
-        key.expires_at = Now() + timedelta(days=days)  # type: ignore[assignment]
+        key.expires_at = Now() + timedelta(days=days)
         key.save()
         key.refresh_from_db()
         return key, text

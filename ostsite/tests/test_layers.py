@@ -21,17 +21,18 @@ BELOW = {"edge": "edge database outside pure", "database": "database pure", "out
 FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
-        "pure": "logs owner pipeline scrubbing timing text vectors",
+        "pure": "logs owner pipeline recent scrubbing timing text vectors",
         "outside": "brokers groups lines embeddings.base embeddings.local",
         "database": "models models.* bulk heartbeat ledger runs",
-        "edge": "apps embeddings.filling commands following importing jobs metrics output probe reconciling worker"
+        "edge": "admin admin.* api api.* apps embeddings.filling embeddings.reading commands following importing jobs metrics output probe reconciling worker"
         " management.*",
     },
     "recommendations": {
         "pure": "taxonomy scoring reasons texts evaluation readiness schemas",
         "outside": "",
-        "database": "models models.* catalogue enriching placing generations importing profiles seeding answers",
-        "edge": "apps stages pipeline management.*",
+        "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts",
+        "edge": "admin admin.* api api.* apps forms pages pages.* pipeline serving stages templatetags templatetags.* urls"
+        " management.*",
     },
     "issues": {"pure": "", "outside": "", "database": "models models.*", "edge": "apps management.*"},
 }

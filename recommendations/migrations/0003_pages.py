@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='project',
             name='asks_newcomers',
-            field=models.GeneratedField(db_persist=True, expression=models.Q(('topics__overlap', ['beginner-friendly', 'beginners-friendly', 'contributions-welcome', 'first-contribution', 'first-contributions', 'first-timers', 'first-timers-only', 'first-timers-friendly', 'good-first-contribution', 'good-first-issue', 'good-first-issues', 'good-first-pr', 'goodfirstissue', 'hacktoberfest', 'hacktoberfest-accepted', 'help-wanted', 'looking-for-contributors', 'newcomers', 'open-for-contribution', 'open-for-contributions', 'up-for-grabs'])), output_field=models.BooleanField()),
+            field=models.GeneratedField(db_persist=True, expression=models.ExpressionWrapper(models.Q(('topics__overlap', ['beginner-friendly', 'beginners-friendly', 'contributions-welcome', 'first-contribution', 'first-contributions', 'first-timers', 'first-timers-only', 'first-timers-friendly', 'good-first-contribution', 'good-first-issue', 'good-first-issues', 'good-first-pr', 'goodfirstissue', 'hacktoberfest', 'hacktoberfest-accepted', 'help-wanted', 'looking-for-contributors', 'newcomers', 'open-for-contribution', 'open-for-contributions', 'up-for-grabs'])), output_field=models.BooleanField()), output_field=models.BooleanField()),
         ),
         migrations.AddField(
             model_name='project',

@@ -39,7 +39,7 @@ def words(text: models.expressions.Combinable) -> models.Func:
     return models.Func(text, Value("/-_."), Value("    "), function="translate", output_field=models.TextField())
 
 
-def keywords() -> SearchVector:
+def keywords() -> models.Expression:
     """What the keyword search looks in; the name weighs most, the README's beginning least."""
     topics = words(models.Func(F("topics"), function="ost_words", output_field=models.TextField()))
     return (
@@ -112,7 +112,9 @@ class Project(models.Model):
     facts_hash = models.GeneratedField(expression=FACTS, output_field=models.CharField(max_length=32), db_persist=True)
     search = models.GeneratedField(expression=keywords(), output_field=SearchVectorField(), db_persist=True)
     asks_newcomers = models.GeneratedField(
-        expression=Q(topics__overlap=list(NEWCOMERS)), output_field=models.BooleanField(), db_persist=True
+        expression=models.ExpressionWrapper(Q(topics__overlap=list(NEWCOMERS)), output_field=models.BooleanField()),
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     enriched_facts = models.CharField(max_length=32, blank=True, default="")
     enriched_taxonomy = models.CharField(max_length=64, blank=True, default="")

@@ -1,0 +1,340 @@
+"""What a web process answers at once: lists from the rows of the live generation, or scored live over the catalogue.
+
+The catalogue is held in the process. A person whose profile changed after the live generation was begun is scored over
+it, by the same functions and weights.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import numpy as np
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from engine.embeddings.reading import READER, State
+from engine.models import EmbeddingModel
+from engine.recent import Recent
+from engine.vectors import Matrix
+from recommendations import answers, generations, scoring
+from recommendations.catalogue import Loaded, block_of_people, load
+from recommendations.models import (
+    Generation,
+    Interaction,
+    Profile,
+    ProfileEmbedding,
+    Project,
+    Recommendation,
+    Weights,
+)
+from recommendations.scoring import Formula, Person, Positions
+
+STALE = 60.0  # seconds: how long a catalogue serves while nothing was ever published
+
+
+@dataclass(frozen=True)
+class List:
+    """One person's list, best first. live: scored for this request. reading: their words are not understood yet."""
+
+    rows: list[Recommendation]
+    weights: Weights
+    generation: Generation | None
+    computed_at: datetime
+    live: bool
+    reading: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one project stands with a person; left_out says why it is never shown, "" when it may be.
+
+    last: the last row of the first page, to compare with.
+    """
+
+    row: Recommendation
+    rank: int | None
+    among: int
+    left_out: str
+    last: Recommendation | None
+
+
+@dataclass(frozen=True)
+class Served:
+    """The catalogue that this process holds. generation: the live one; one without id while none was published."""
+
+    generation: Generation
+    loaded: Loaded
+    cold: Positions
+    held_since: float
+    _popular: dict[Formula, Matrix] = field(default_factory=dict)
+
+    @property
+    def model(self) -> EmbeddingModel:
+        return self.generation.model
+
+    @property
+    def weights(self) -> Weights:
+        return self.generation.weights
+
+    def popular(self, formula: Formula) -> Matrix:
+        """The popularity of every project, made once for each formula. (n,)."""
+        if formula not in self._popular:
+            if len(self._popular) > 20:  # an editor tries many
+                self._popular.clear()
+            self._popular[formula] = scoring.popular_of(self.loaded.catalogue, formula)
+        return self._popular[formula]
+
+    def serves(self, live: Generation | None) -> bool:
+        """Whether it is still the catalogue to serve."""
+        if live is None:
+            return self.generation.pk is None and time.monotonic() - self.held_since < STALE
+        return self.generation.pk == live.pk
+
+
+class Holder:
+    """The one catalogue of this process. While a newer one is loaded, the old one goes on serving."""
+
+    def __init__(self) -> None:
+        self._loading = threading.Lock()
+        self.held: Served | None = None
+
+    def get(self, live: Generation | None) -> Served | None:
+        held = self.held
+        if held and held.serves(live):
+            return held
+        if not self._loading.acquire(blocking=held is None):
+            return held
+        try:
+            if self.held is held or not self.held:  # nobody was faster
+                self.held = loaded_for(live)
+            return self.held
+        finally:
+            self._loading.release()
+
+
+HOLDER = Holder()
+LISTS: Recent[tuple[int, datetime | None, int | None], List] = Recent(1000)
+
+
+def forget() -> None:
+    """As if the process had just begun."""
+    HOLDER.held = None
+    LISTS.clear()
+
+
+def catalogue() -> Served | None:
+    """The catalogue to score over; None while there is no project or no model."""
+    return HOLDER.get(Generation.objects.live())
+
+
+def loaded_for(live: Generation | None) -> Served | None:
+    model = live.model if live else EmbeddingModel.objects.filter(state=EmbeddingModel.State.LIVE).first()
+    if model is None or not Project.objects.exists():
+        return None
+    loaded = load(model).centred()
+    cold = scoring.cold_start(loaded.catalogue, loaded.created)
+    generation = live or Generation(weights=Weights.objects.current(), model=model)
+    return Served(generation, loaded, cold, time.monotonic())
+
+
+def warm() -> None:
+    """Begin to load the model, and the catalogue if it is not here: somebody is about to type."""
+    served = catalogue()
+    if served:
+        READER.warm(served.model)
+
+
+# Lists
+
+
+def for_user(user: User, top: int = generations.KEPT) -> List | None:
+    """Their best projects; None while there is no project at all.
+
+    The rows of the live generation, unless their profile changed after it was begun: then scored live.
+    """
+    live = Generation.objects.live()
+    changed = Profile.objects.filter(pk=user.pk).values_list("changed_at", flat=True).first()
+    if live and changed and changed <= live.inputs_at:
+        rows = list(answers.recommendations(live).filter(user=user)[:top])
+        if rows:
+            return List(rows, live.weights, live, live.published_at or live.inputs_at, live=False, reading=False)
+    key = (user.pk, changed, live.pk if live else None)
+    found = LISTS.get(key) if live else None
+    if found is None:
+        found = scored_live(user, live)
+        if found and not found.reading:
+            LISTS.put(key, found)
+    return replace(found, rows=found.rows[:top]) if found else None
+
+
+def scored_live(user: User, live: Generation | None) -> List | None:
+    served = HOLDER.get(live)
+    if served is None:
+        return None
+    person, reading = person_of(user, served)
+    return listed(served, person, reading)
+
+
+def try_out(text: str, stacks: list[int], categories: list[int], top: int = 10) -> List | None:
+    """The list of somebody who says only this; nothing of it is kept. None while there is no project at all."""
+    served = catalogue()
+    if served is None:
+        return None
+    loaded, vector = served.loaded, read(served, text)
+    person = Person(
+        id=0,
+        text=vector,
+        liked=np.empty(0, dtype=np.int64),
+        categories=np.isin(loaded.categories.ids, categories).astype(np.float32),
+        stacks=np.isin(loaded.stacks.ids, stacks).astype(np.float32),
+        never=np.empty(0, dtype=np.int64),
+    )
+    found = listed(served, person, reading=bool(text.strip()) and vector is None and waits(served))
+    return replace(found, rows=found.rows[:top])
+
+
+def listed(served: Served, person: Person, reading: bool) -> List:
+    popular = served.popular(served.weights.formula)
+    tuples = generations.rows_of(served.generation, served.loaded, person, popular, served.cold)
+    rows = with_projects([recommendation(row) for row in tuples])
+    generation = served.generation if served.generation.pk else None
+    return List(rows, served.weights, generation, timezone.now(), live=True, reading=reading)
+
+
+def recommendation(row: tuple[object, ...]) -> Recommendation:
+    """A row that is not stored, from the values of one that would be."""
+    values = dict(zip(generations.COLUMNS, row, strict=True))
+    return Recommendation(**{**values, "user_id": values["user_id"] or None})
+
+
+def with_projects(rows: list[Recommendation]) -> list[Recommendation]:
+    """The rows with the projects they name, by one query; a row whose project is gone goes too."""
+    named = {pk for row in rows for pk in (row.project_id, row.nearest_id) if pk}
+    projects = Project.objects.lean().in_bulk(named)
+    kept = [row for row in rows if row.project_id in projects]
+    for row in kept:
+        row.project = projects[row.project_id]
+        row.nearest = projects.get(row.nearest_id) if row.nearest_id else None
+    return kept
+
+
+# People and their words
+
+
+def person_of(user: User, served: Served) -> tuple[Person, bool]:
+    """A person as arrays, and whether their present words still wait to be read.
+
+    The stored vector of their text serves when it is that of their present words, otherwise the process reads them.
+    Meanwhile an older vector goes on serving.
+    """
+    (person,) = block_of_people(served.loaded, served.model, np.array([user.pk], dtype=np.int64))
+    row = (
+        ProfileEmbedding.objects.filter(subject=user.pk, model=served.model)
+        .values_list("text", "text_hash", "vector_hash")
+        .first()
+    )
+    if row is None or row[1] == row[2]:
+        return person, False
+    vector = read(served, row[0])
+    return (person, waits(served)) if vector is None else (replace(person, text=vector), False)
+
+
+def read(served: Served, text: str) -> Matrix | None:
+    """The vector of a text with the catalogue's centre taken away, (d,); None for no text, or while nobody reads."""
+    vector = READER.vector(served.model, text) if text.strip() else None
+    return None if vector is None else scoring.centred(vector[None, :], served.loaded.catalogue.centre)[0]
+
+
+def waits(served: Served) -> bool:
+    """Whether a text that was not read may be read soon."""
+    return READER.state(served.model) is not State.OFF
+
+
+# One project
+
+
+def why(user: User, project: Project) -> Place | None:
+    """How a project stands with a person, whatever its rank; None while there is no catalogue or it is not in it."""
+    served = catalogue()
+    if served is None:
+        return None
+    found = served.loaded.catalogue.positions([project.pk])
+    if not len(found):
+        return None
+    at = int(found[0])
+    person, _ = person_of(user, served)
+    formula = served.weights.formula
+    standing = scoring.standing(served.loaded.catalogue, person, formula, served.popular(formula))
+    listing = for_user(user)
+    shown = listing.rows if listing else []
+    (row,) = with_projects([recommendation(one_row(served, person, at))])
+    left_out = reason_left_out(user, project, served, person, bool(standing.fit[at]), row)
+    rank = next((each.rank for each in shown if each.project_id == project.pk), None)
+    if rank is None and not left_out:
+        rank = max(standing.rank(at), len(shown) + 1)
+    last = shown[: served.weights.top_n][-1] if shown else None
+    return Place(row, rank, int(standing.fit.sum()), left_out, last)
+
+
+def one_row(served: Served, person: Person, at: int) -> tuple[object, ...]:
+    """The row of one project for a person, as if it were the whole list."""
+    only = np.array([at], dtype=np.int64)
+    found = scoring.scored(served.loaded.catalogue, only, person, served.weights.formula)
+    (row,) = generations.scored_rows(served.generation, served.loaded, person, found)
+    return row
+
+
+def reason_left_out(
+    user: User, project: Project, served: Served, person: Person, fit: bool, row: Recommendation
+) -> str:
+    """Why a project is never shown to a person, "" when it may be."""
+    kinds = set(Interaction.objects.filter(user=user, project=project).values_list("kind", flat=True))
+    said = {"dismiss": "you hid it", "star": "you starred it", "like": "you liked it", "save": "you saved it"}
+    if project.is_archived or project.is_disabled:
+        return "it is archived" if project.is_archived else "it is disabled"
+    if project.owner.lower() == user.username.lower():
+        return "its owner is you"
+    for kind, reason in said.items():
+        if kind in kinds:
+            return reason
+    position = int(served.loaded.catalogue.positions([project.pk])[0])
+    if position in person.never:
+        return "it is under something you refused"
+    if not fit:
+        told = sum((row.parts or {}).get(name, 0) for name in ("semantic", "category", "tech"))
+        least = served.weights.min_similarity
+        return f"its score is below the least, {least:.0%}" if told else "nothing that you said or did leads to it"
+    return ""
+
+
+def similar(project: Project, count: int = 6) -> list[tuple[Project, float]]:
+    """The projects nearest in meaning, with their cosines; archived ones left out."""
+    served = catalogue()
+    if served is None:
+        return []
+    found = served.loaded.catalogue.positions([project.pk])
+    if not len(found):
+        return []
+    at = int(found[0])
+    near = nearest_positions(served, served.loaded.catalogue.vectors[at], count + 1)
+    kept = [(position, cosine) for position, cosine in near if position != at][:count]
+    projects = Project.objects.lean().in_bulk([int(served.loaded.catalogue.ids[position]) for position, _ in kept])
+    pairs = [(projects.get(int(served.loaded.catalogue.ids[position])), cosine) for position, cosine in kept]
+    return [(other, cosine) for other, cosine in pairs if other is not None]
+
+
+def nearest(text: str, count: int = 200) -> list[int] | None:
+    """The ids of the projects nearest in meaning to a text, nearest first; None while nobody reads it."""
+    served = catalogue()
+    vector = read(served, text) if served else None
+    if served is None or vector is None:
+        return None
+    return [int(served.loaded.catalogue.ids[position]) for position, _ in nearest_positions(served, vector, count)]
+
+
+def nearest_positions(served: Served, vector: Matrix, count: int) -> list[tuple[int, float]]:
+    """Positions and cosines of the served projects that are nearest to a unit vector (d,) and not opposed to it."""
+    cosines = np.where(served.loaded.catalogue.served, served.loaded.catalogue.vectors @ vector, -1)
+    order = np.lexsort((served.loaded.catalogue.ids, -cosines))[:count]
+    return [(int(position), float(cosines[position])) for position in order if cosines[position] > 0]
