@@ -1,5 +1,6 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin.apps import SimpleAdminConfig
+from django.db.models.signals import post_migrate
 
 
 class OstsiteConfig(AppConfig):
@@ -7,7 +8,11 @@ class OstsiteConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from ostsite import checks  # noqa: F401  importing registers them
+        from ostsite import accounts, checks  # noqa: F401  importing registers them
+        from ostsite.roles import make_roles
+
+        # The last of the apps whose permissions the roles have: those of the others are there by then.
+        post_migrate.connect(make_roles, sender=apps.get_app_config("recommendations"), dispatch_uid="ostsite.roles")
 
 
 class AdminConfig(SimpleAdminConfig):
@@ -19,3 +24,6 @@ class AdminConfig(SimpleAdminConfig):
     def ready(self) -> None:
         super().ready()
         self.module.autodiscover()
+        from ostsite.admin import hide_secrets
+
+        hide_secrets(self.module.site)

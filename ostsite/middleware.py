@@ -8,13 +8,16 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import redis
 import structlog
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 
 from engine.logs import scrubbed
+from ostsite import errors
 
 logger = structlog.get_logger(__name__)
 
@@ -22,16 +25,9 @@ Next = Callable[[HttpRequest], HttpResponse]
 QUIET = ("/livez", "/health", "/metrics")  # asked every few seconds
 RETRY_SECONDS = 5
 AWAY = "ost.database_away"  # in request.META: what went wrong is told already
+DATABASE_AWAY = (OperationalError, InterfaceError)
+CACHE_AWAY = (redis.ConnectionError, redis.TimeoutError)  # without it nobody can say how often somebody tried
 MESSAGE = "The database does not answer. Try again in a few seconds."
-PAGE = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Not available</title>
-</head>
-<body><h1>Not available</h1><p>{MESSAGE}</p></body>
-</html>
-"""
 
 
 class RequestLog:
@@ -79,13 +75,15 @@ class DatabaseAway:
 
 
 def noted(request: HttpRequest, error: BaseException | None) -> bool:
-    """Whether that error says that the database is away; if so it is logged, and a dead connection closed."""
-    if not isinstance(error, OperationalError | InterfaceError):
+    """Whether that error says that the database is away, or the cache; if so it is logged, a dead connection closed."""
+    if not isinstance(error, DATABASE_AWAY + CACHE_AWAY):
         return False
+    away = "database" if isinstance(error, DATABASE_AWAY) else "cache"
     reason = scrubbed(str(error)).strip().split("\n")[0][:200]  # the lines below may show the statement
-    logger.warning("database_unavailable", path=request.path, error=type(error).__name__, reason=reason)
+    logger.warning(f"{away}_unavailable", path=request.path, error=type(error).__name__, reason=reason)
     request.META[AWAY] = True
-    close_old_connections()
+    if away == "database":
+        close_old_connections()
     return True
 
 
@@ -108,19 +106,23 @@ def unavailable(request: HttpRequest) -> HttpResponse:
     if wants_json or request.path.startswith("/api/"):
         said = {"code": "database_unavailable", "message": MESSAGE, "field": None}
         return JsonResponse(said, status=503, headers=headers)
-    return HttpResponse(PAGE, status=503, headers=headers)
+    page = render_to_string("503.html", {"message": MESSAGE})  # without the request: that asks for nothing
+    return HttpResponse(page, status=503, headers=headers)
 
 
 class Boundary:
-    """What no page and no table can hold is refused before anything reads it: NUL, and bytes that are not UTF-8."""
+    """What no page and no table can hold is refused before anything reads it: NUL, and bytes that are not UTF-8.
+
+    A cookie may hold NUL as well, written \\000; one with the name of the session's would be asked of the database.
+    """
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         asked = unquote_to_bytes(request.META.get("QUERY_STRING", "")) + request.path_info.encode("utf-8", "replace")
-        if b"\0" in asked or not is_utf8(asked):
-            return refused(request, 400, "bad_request", "The address holds characters that no text has.")
+        if b"\0" in asked or not is_utf8(asked) or any("\0" in value for value in request.COOKIES.values()):
+            return errors.answered(request, 400, message="The address or a cookie holds characters that no text has.")
         return self.get_response(request)
 
 
@@ -130,13 +132,6 @@ def is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def refused(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
-    """A short answer in the form that was asked for."""
-    if request.path.startswith("/api/"):
-        return JsonResponse({"code": code, "message": message, "field": None}, status=status)
-    return HttpResponse(f"{message}\n", status=status, content_type="text/plain; charset=utf-8")
 
 
 class Private:

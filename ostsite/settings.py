@@ -96,6 +96,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "django.forms",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -118,6 +119,7 @@ MIDDLEWARE = [
     "ostsite.middleware.DatabaseAway",
     "ostsite.health.Probes",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ostsite.middleware.Boundary",
@@ -164,6 +166,7 @@ SITE_URL = environment.address("SITE_URL", "http://127.0.0.1:8000")
 SECURE = SITE_URL.startswith("https://")
 PROXY_COUNT = environment.whole("PROXY_COUNT", 0, 0, 10)  # proxies of ours in front, whose X-Forwarded-For is believed
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
+CSRF_FAILURE_VIEW = "ostsite.errors.stale_form"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 for cookie in ("SESSION", "CSRF"):
     globals()[f"{cookie}_COOKIE_NAME"] = f"{'__Host-' if SECURE else ''}{cookie.lower()}"
@@ -171,6 +174,7 @@ for cookie in ("SESSION", "CSRF"):
     globals()[f"{cookie}_COOKIE_HTTPONLY"] = True
     globals()[f"{cookie}_COOKIE_SAMESITE"] = "Lax"
 SECURE_SSL_REDIRECT = SECURE
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_COUNT else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_REFERRER_POLICY = "same-origin"
@@ -203,26 +207,44 @@ ACCOUNT_ADAPTER = "ostsite.accounts.AccountAdapter"
 SOCIALACCOUNT_ADAPTER = "ostsite.accounts.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_FORMS = {
+    "login": "ostsite.account_forms.Login",
+    "signup": "ostsite.account_forms.Signup",
+    "add_email": "ostsite.account_forms.AddEmail",
+    "change_password": "ostsite.account_forms.ChangePassword",
+    "set_password": "ostsite.account_forms.SetPassword",
+    "reset_password": "ostsite.account_forms.ResetPassword",
+    "reset_password_from_key": "ostsite.account_forms.ResetPasswordKey",
+    "reauthenticate": "ostsite.account_forms.Reauthenticate",
+}
 ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "OST Engine: "
+ACCOUNT_PREVENT_ENUMERATION = "strict"  # nobody learns from signing up whose addresses are known here
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}  # key: the name; what else is limited, allauth knows
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before another way in is added: an address, a GitHub account
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SECURE else "http"
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXY_COUNT
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "OST Engine"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # an address is not who somebody is here
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_QUERY_EMAIL = False
 SOCIALACCOUNT_PROVIDERS = {
     "github": {
         "SCOPE": ["read:user"],
+        "OAUTH_PKCE_ENABLED": True,
         "APPS": [{"client_id": GITHUB_OAUTH_CLIENT_ID, "secret": GITHUB_OAUTH_CLIENT_SECRET}]
         if GITHUB_OAUTH_CLIENT_ID
         else [],
     }
 }
 vars().update(environment.email("EMAIL_URL", "consolemail://"))
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = f"OST Engine <noreply@{urlsplit(SITE_URL).hostname}>"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -233,8 +255,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["engine.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rest_framework.negotiation.DefaultContentNegotiation",
-    "DEFAULT_PAGINATION_CLASS": "engine.api.paging.Cursor",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "engine.api.schema.Operation",
     "DEFAULT_THROTTLE_CLASSES": ["engine.api.throttling.Throttle"],
     "DEFAULT_THROTTLE_RATES": {"anon": 60, "user": 600, "try": 30},  # a minute
     "DEFAULT_VERSIONING_CLASS": None,
@@ -246,10 +267,10 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "OST Engine",
     "VERSION": "1",
     "DESCRIPTION": "Projects worth a developer's time, with the reasons.",
-    "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVERS": [{"url": SITE_URL}],
-    "COMPONENT_SPLIT_REQUEST": True,
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
 # The pipelines that `run_pipeline` knows, by name. engine finds them here, so it knows no domain.
@@ -306,6 +327,8 @@ if KNOWN_WIDTHS.get(MODEL_NAME, MODEL_DIMENSIONS) != MODEL_DIMENSIONS:
     )
 EMBEDDING_DEVICE = environment.choice("EMBEDDING_DEVICE", "auto", ("auto", "cpu", "cuda"))
 BATCH_SIZE = environment.whole("BATCH_SIZE", 256, 1, 512)
+
+READ_TEXTS = environment.yes_or_no("READ_TEXTS", True)  # whether a web process loads the model, for what people type
 
 # Which text of a project is embedded: its meaning alone, or the text of embed_star with its stars.
 PROJECT_TEXT = environment.choice("PROJECT_TEXT", "meaning", ("meaning", "embed_star"))

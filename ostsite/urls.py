@@ -8,3 +8,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "ostsite.errors.bad_request"
+handler403 = "ostsite.errors.forbidden"
+handler404 = "ostsite.errors.not_found"
+handler500 = "ostsite.errors.server_error"

@@ -1,6 +1,8 @@
 """Why something is recommended, in words; and figures that add up when they are rounded."""
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from engine.text import joined
 
@@ -35,12 +37,47 @@ def sentences(
     return said or ["Close in meaning to what you say of yourself."]
 
 
-def percents(parts: Sequence[float], digits: int = 1) -> list[float]:
-    """Parts as percents that sum to the rounded total: the largest remainders are rounded up."""
+def percents(parts: Sequence[float], digits: int = 1, total: float | None = None) -> list[float]:
+    """Parts as percents that sum to the rounded total: the largest remainders are rounded up.
+
+    total: their sum as it is shown elsewhere, where its last bit may differ from that of the sum made here.
+    """
     scale = 100 * 10**digits
     exact = [part * scale for part in parts]
     floors = [int(value) for value in exact]
-    short = round(sum(exact)) - sum(floors)
-    for index in sorted(range(len(exact)), key=lambda i: (floors[i] - exact[i], i))[:short]:
+    short = round(sum(exact) if total is None else total * scale) - sum(floors)
+    for index in sorted(range(len(exact)), key=lambda i: (floors[i] - exact[i], i))[: max(short, 0)]:
         floors[index] += 1
     return [value / 10**digits for value in floors]
+
+
+def shares(weights: Sequence[float]) -> list[float]:
+    """Weights as whole percents of their sum; they add up to 100."""
+    total = sum(weights)
+    return percents([weight / total for weight in weights], digits=0) if total else [0.0 for _ in weights]
+
+
+def segments(parts: Sequence[float]) -> list[tuple[float, float]]:
+    """Where the part of each begins on a bar of 100, and how wide it is; together they are as long as the sum."""
+    edges = [round(100 * min(sum(parts[:count]), 1.0), 2) for count in range(len(parts) + 1)]
+    return [(left, round(right - left, 2)) for left, right in pairwise(edges)]
+
+
+def line(values: Sequence[float], width: float, height: float, margin: float = 2.0) -> list[tuple[float, float]]:
+    """The points of a curve through those values from left to right, the highest at the top."""
+    low, span = min(values, default=0.0), max(values, default=0.0) - min(values, default=0.0)
+    step = width / max(len(values) - 1, 1)
+    heights = [(value - low) / span if span else 0.5 for value in values]
+    return [
+        (round(index * step, 2), round(height - margin - share * (height - 2 * margin), 2))
+        for index, share in enumerate(heights)
+    ]
+
+
+def pieces(sentence: str, names: Sequence[str]) -> list[tuple[str, bool]]:
+    """The sentence cut where a whole name stands: (text, whether it is a name)."""
+    longest_first = sorted(filter(None, names), key=len, reverse=True)
+    if not longest_first:
+        return [(sentence, False)]
+    found = re.split(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)", sentence)
+    return [(text, bool(index % 2)) for index, text in enumerate(found) if text]

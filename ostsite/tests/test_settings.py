@@ -18,7 +18,9 @@ from recommendations.models import Weights
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "ostsite" / "settings.py"
 STRONG = "k9-" * 20
-READ = re.compile(r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names)\(\s*\"([A-Z_]+)\"")
+READ = re.compile(
+    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email)\(\s*\"([A-Z_]+)\""
+)
 NAMES = sorted({*READ.findall(SETTINGS.read_text()), "DATABASE_URL"})
 
 
@@ -85,6 +87,19 @@ WRONG = [
     ("Q_BROKER", "rabbit", "orm, redis"),
     ("Q_BROKER", "redis", "orm, or both of them"),
     ("WORKER_PROCESSES", "0", "a whole number from 1 to 64"),
+    ("SITE_URL", "ost.example", "http://host[:port] or https://host[:port], nothing behind it"),
+    ("SITE_URL", "https://ost.example/path", "http://host[:port] or https://host[:port], nothing behind it"),
+    ("SITE_URL", "https://ost.example?q", "http://host[:port] or https://host[:port], nothing behind it"),
+    ("SITE_URL", "https://someone@ost.example", "http://host[:port] or https://host[:port], nothing behind it"),
+    ("SITE_URL", "https://ost.example:0", "http://host[:port] or https://host[:port], nothing behind it"),
+    ("SITE_URL", "https://ost.example:port", "http://host[:port] or https://host[:port], nothing behind it"),
+    ("SITE_URL", "https://[ost", "http://host[:port] or https://host[:port], nothing behind it"),
+    ("SITE_URL", "javascript:alert(1)", "http://host[:port] or https://host[:port], nothing behind it"),
+    ("PROXY_COUNT", "11", "a whole number from 0 to 10"),
+    ("PROXY_COUNT", "-1", "a whole number from 0 to 10"),
+    ("EMAIL_URL", "hunter2", "smtp+tls://user:password@host:port or consolemail://"),
+    ("EMAIL_URL", "https://someone:hunter2@mail.example", "smtp+tls://user:password@host:port or consolemail://"),
+    ("EMAIL_URL", "smtp://someone:hunter2@mail.example:port", "smtp+tls://user:password@host:port or consolemail://"),
 ]
 
 
@@ -98,7 +113,7 @@ def test_a_wrong_value_is_refused_in_one_short_line_that_names_it_and_what_is_al
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [wrong[:2] for wrong in WRONG if wrong[0] in ("SECRET_KEY", "DATABASE_URL")]
+    ("name", "value"), [wrong[:2] for wrong in WRONG if wrong[0] in ("SECRET_KEY", "DATABASE_URL", "EMAIL_URL")]
 )
 def test_a_secret_is_never_shown(name, value):
     said = refusal(**{name: value})
@@ -108,6 +123,7 @@ def test_a_secret_is_never_shown(name, value):
 
 def test_every_setting_that_can_be_wrong_is_tried_here():
     free = {"ALLOWED_HOSTS", "METRICS_TOKEN", "MODEL_NAME"}  # any text will do
+    free |= {"GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET"}  # each, with the other
     assert {name for name, *_ in WRONG} == set(NAMES) - free
 
 
@@ -116,6 +132,13 @@ def test_semantic_and_popularity_weight_cannot_both_be_0():
     assert said == (
         "RECOMMENDATION_SEMANTIC_WEIGHT and RECOMMENDATION_POPULARITY_WEIGHT are both 0; allowed: at least one above 0"
     )
+
+
+@pytest.mark.parametrize("name", ["GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET"])
+def test_signing_in_with_github_needs_both_of_its_settings(name):
+    said = refusal(**{name: "hunter2"})
+    assert said.startswith("GITHUB_OAUTH_CLIENT_ID and GITHUB_OAUTH_CLIENT_SECRET belong together; allowed: both")
+    assert "hunter2" not in said
 
 
 def test_a_given_database_needs_a_given_secret_key():
@@ -162,6 +185,24 @@ def test_a_value_that_is_empty_counts_as_absent():
 
 def test_hosts_are_separated_by_commas():
     assert load(ALLOWED_HOSTS=" a.example , b.example,")["ALLOWED_HOSTS"] == ["a.example", "b.example"]
+
+
+@pytest.mark.parametrize("site", ["http://[::1]:8000", "https://ost.example", "https://ost.example:8443/"])
+def test_a_site_has_an_address(site):
+    found = load(SITE_URL=site)
+    assert found["SITE_URL"] == site.rstrip("/")
+    assert found["SECURE"] is site.startswith("https")
+
+
+def test_mail_goes_to_the_server_that_is_named():
+    found = load(EMAIL_URL="smtp+tls://someone:hunter2@mail.example:587", SITE_URL="https://ost.example")
+    names = ("EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS", "EMAIL_TIMEOUT", "DEFAULT_FROM_EMAIL")
+    expected = ["mail.example", 587, "hunter2", True, 10, "OST Engine <noreply@ost.example>"]
+    assert [found[name] for name in names] == expected
+
+
+def test_without_a_mail_server_mail_is_shown():
+    assert load()["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend"
 
 
 def test_every_session_of_the_database_has_time_limits():

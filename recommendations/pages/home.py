@@ -1,7 +1,53 @@
-"""A page."""
+"""The first page: for a stranger a list to try, for a member the first of theirs and what is new in it."""
 
-from django.http import HttpRequest, HttpResponse
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from recommendations import serving
+from recommendations.filters import ordered
+from recommendations.forms import TryForm
+from recommendations.models import Generation, Project, Recommendation
+from recommendations.pages.rows import Request, Wait, lines_of
+
+SHOWN = 5
 
 
-def home(request: HttpRequest, **kwargs: str) -> HttpResponse:
-    raise NotImplementedError
+@require_safe
+def home(request: Request) -> HttpResponse:
+    if request.user.is_authenticated:
+        return render(request, "recommendations/home.html", for_member(request))
+    serving.warm()
+    trending = ordered(Project.objects.offered().lean(), "trending")[:SHOWN]
+    return render(request, "recommendations/home.html", {"form": TryForm(), "trending": trending})
+
+
+def for_member(request: Request) -> dict[str, Any]:
+    found = serving.for_user(request.user)
+    rows = found.rows if found else []
+    since, fresh = new_in(request.user, rows)
+    return {
+        "found": found,
+        "cold": any(row.cold_start for row in rows),
+        "lines": lines_of(request.user, rows[:SHOWN]),
+        "since": since,
+        "fresh": fresh,
+        "wait": Wait.of(request),
+    }
+
+
+def new_in(user: User, rows: Sequence[Recommendation]) -> tuple[datetime | None, list[Recommendation]]:
+    """When their list was last another one, and the first few rows that were not in it."""
+    mine = Recommendation.objects.filter(user=user, generation__state=Generation.State.RETIRED)
+    newest = mine.order_by("-generation").values("generation")[:1]
+    before = dict(mine.filter(generation=newest).values_list("project", "generation__published_at"))
+    if not before:
+        return None, []
+    return next(iter(before.values())), [row for row in rows if row.project_id not in before][:SHOWN]

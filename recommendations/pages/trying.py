@@ -1,7 +1,61 @@
-"""A page."""
+"""A list for whoever says what they like, without an account. Nothing that is typed is stored or logged."""
 
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_http_methods
+
+from engine.models import Allowance
+from recommendations import serving
+from recommendations.forms import TryForm
+from recommendations.pages.rows import Request, Wait
+
+UNPROCESSABLE, TOO_MANY = 422, 429
+SHOWN = 10
+WINDOW = 60  # seconds in which an address may try so many lists
 
 
-def try_it(request: HttpRequest, **kwargs: str) -> HttpResponse:
-    raise NotImplementedError
+@require_http_methods(["GET", "HEAD", "POST"])
+def try_it(request: Request) -> HttpResponse:
+    if request.method != "POST":
+        serving.warm()
+        return drawn(request, {"form": TryForm()})
+    taken, left = Allowance.objects.take(f"try:{address_of(request)}", WINDOW)
+    if taken > at_most():
+        answer = drawn(request, {"form": TryForm(request.POST), "left": left}, TOO_MANY)
+        answer["Retry-After"] = str(left)
+        return answer
+    return tried(request, TryForm(request.POST))
+
+
+def tried(request: Request, form: TryForm) -> HttpResponse:
+    if not form.is_valid():
+        return drawn(request, {"form": form}, UNPROCESSABLE)
+    if not form.says_something:
+        return drawn(request, {"form": form, "silent": True})
+    said = form.cleaned_data
+    found = serving.try_out(said["text"], said["stacks"], said["categories"], top=SHOWN)
+    told = {"form": form, "sent": True, "found": found, "wait": Wait.of(request)}
+    return drawn(request, {**told, "terms": bool(said["stacks"] or said["categories"])})
+
+
+def drawn(request: Request, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """The page, or what stands below the form for a request that replaces only that."""
+    template = "_try_results.html" if request.htmx and request.method == "POST" else "try.html"
+    answer = render(request, f"recommendations/{template}", context, status=status)
+    patch_vary_headers(answer, ["HX-Request"])
+    return answer
+
+
+def at_most() -> int:
+    rates: dict[str, int] = cast(Any, settings.REST_FRAMEWORK)["DEFAULT_THROTTLE_RATES"]
+    return rates["try"]
+
+
+def address_of(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))

@@ -1,0 +1,206 @@
+"""Recommendations over HTTP, from stored rows and scored live, beside a view that does nothing; eight clients at once.
+
+The clients run on the same cores as the server: the figures say how the three compare, not what a machine can do.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.client import HTTPConnection
+
+import numpy as np
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from benchmarks.table import Row
+from engine import runs
+from engine.bulk import copy_in_vectors, copy_into
+from engine.models import ApiKey, EmbeddingModel
+from engine.models.access import digest_of
+from engine.pipeline import Scope
+from engine.vectors import unit
+from recommendations.models import Category, Profile, Project, TechStack
+from recommendations.pipeline import RECOMMENDATIONS
+
+PROJECTS, PEOPLE, STARS, CLIENTS = 31_951, 1_000, 20, 8
+SECONDS = 8.0
+
+
+def measure() -> Iterator[Row]:
+    people = world()
+    with_server = Server()
+    try:
+        everyone = [(f"/api/v1/recommendations/{name}/", key) for name, key in people]
+        empty = load(with_server.port, lambda: ("/livez", ""), SECONDS)
+        for target in everyone:  # every list once, as it is soon after a new generation
+            ask(HTTPConnection("127.0.0.1", with_server.port), *target)
+        stored = load(with_server.port, turning(everyone), SECONDS)
+        yield row("stored rows", stored, empty)
+        yield row("scored live", load(with_server.port, changing(everyone), SECONDS), empty)
+    finally:
+        with_server.stop()
+
+
+def row(what: str, took: list[float], empty: list[float]) -> Row:
+    rate, p50, p95, p99 = len(took) / SECONDS, *(1000 * np.percentile(took, [50, 95, 99]))
+    note = f"{rate:,.0f}/s, p50 {p50:.1f} p95 {p95:.1f} p99 {p99:.1f} ms; empty {len(empty) / SECONDS:,.0f}/s"
+    return Row(what, SECONDS / len(took), "an empty view", SECONDS / len(empty), note)
+
+
+class Server:
+    """gunicorn as `./ost up` starts it, on a free port."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        settings = connection.settings_dict
+        url = f"postgresql://{settings['USER']}@/{settings['NAME']}?host={settings['HOST']}"
+        environment = {**os.environ, "DATABASE_URL": url, "READ_TEXTS": "0", "LOG_LEVEL": "WARNING"}
+        command = ["-m", "gunicorn", "--config", "python:ostsite.webserver", "--bind", f"127.0.0.1:{self.port}"]
+        self.process = subprocess.Popen([sys.executable, *command], env=environment)
+        while not answers(self.port):
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+Target = tuple[str, str]
+
+
+def load(port: int, choose: Callable[[], Target], seconds: float) -> list[float]:
+    """How long each request of eight clients took, in seconds."""
+    until, took = time.perf_counter() + seconds, [[] for _ in range(CLIENTS)]  # type: list[list[float]]
+
+    def client(mine: list[float]) -> None:
+        line = HTTPConnection("127.0.0.1", port)
+        while time.perf_counter() < until:
+            target = choose()
+            begun = time.perf_counter()
+            ask(line, *target)
+            mine.append(time.perf_counter() - begun)
+        connection.close()
+
+    threads = [threading.Thread(target=client, args=[mine]) for mine in took]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [each for mine in took for each in mine]
+
+
+def ask(line: HTTPConnection, path: str, key: str) -> None:
+    line.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
+    answer = line.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"{path}: {answer.status} {body[:200]!r}")
+
+
+def turning(targets: list[Target]) -> Callable[[], Target]:
+    """One after the other."""
+    lock, at = threading.Lock(), iter(range(10**9))
+
+    def choose() -> Target:
+        with lock:
+            return targets[next(at) % len(targets)]
+
+    return choose
+
+
+def changing(targets: list[Target]) -> Callable[[], Target]:
+    """One after the other, each person's profile changed before they ask."""
+    choose = turning(targets)
+
+    def changed() -> Target:
+        target = choose()
+        Profile.objects.filter(user__username=target[0].split("/")[-2]).update(changed_at=Now())
+        return target
+
+    return changed
+
+
+def world() -> list[tuple[str, str]]:
+    """A catalogue and people of the usual size with a live generation; their names, and a key of each."""
+    random = np.random.default_rng(7)
+    model = EmbeddingModel.objects.live()
+    terms = (
+        [Category(name=f"category {at}") for at in range(18)],
+        [TechStack(name=f"stack {at}", kind="TECH") for at in range(76)],
+    )
+    categories, stacks = Category.objects.bulk_create(terms[0]), TechStack.objects.bulk_create(terms[1])
+    stars = random.lognormal(7, 2, PROJECTS).astype(int).clip(0, 500_000)
+    made = [
+        Project(full_name=f"owner{at % 9000}/tool{at}", description=f"A tool for purpose {at}", stars=int(stars[at]))
+        for at in range(PROJECTS)
+    ]
+    projects = [project.pk for project in Project.objects.bulk_create(made, batch_size=2000)]
+    users = User.objects.bulk_create([User(username=f"person{at}", password="!") for at in range(PEOPLE)])
+    people = [user.pk for user in users]
+    Profile.objects.bulk_create([Profile(user=user) for user in users])
+    embed("recommendations_projectembedding", projects, model, random)
+    embed("recommendations_profileembedding", people, model, random)
+    for table, column, ids, chosen, count in (
+        ("recommendations_projectcategory", "category_id", projects, categories, 2),
+        ("recommendations_projecttechstack", "stack_id", projects, stacks, 3),
+        ("recommendations_profilecategory", "category_id", people, categories, 3),
+        ("recommendations_profiletechstack", "stack_id", people, stacks, 5),
+    ):
+        link(table, column, ids, [term.pk for term in chosen], count, random)
+    now = timezone.now()
+    starred = [(pk, int(p), "star", now, 1) for pk in people for p in random.choice(projects, STARS, replace=False)]
+    columns = {"user_id": "int4", "project_id": "int8", "kind": "text", "at": "timestamptz", "count": "int4"}
+    copy_into("recommendations_interaction", columns, starred)
+    runs.run(RECOMMENDATIONS, Scope(), only=("score",))
+    keys = [(user, f"ost_bench_{user.pk}") for user in users]
+    ApiKey.objects.bulk_create(
+        ApiKey(
+            user=user, name="bench", shown="ost_bench", digest=digest_of(text), scopes=["read"],
+            expires_at=now + timedelta(days=1), used_at=now,
+        )
+        for user, text in keys
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return [(user.username, text) for user, text in keys]
+
+
+def embed(table: str, subjects: list[int], model: EmbeddingModel, random: np.random.Generator) -> None:
+    """A vector for each subject."""
+    vectors = unit(random.standard_normal((len(subjects), model.dimensions), dtype=np.float32))
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        copy_in_vectors("made", np.array(subjects), vectors)
+        cursor.execute(
+            f"INSERT INTO {table} (subject_id, model_id, text, text_hash, vector, vector_hash, attempts, lease, error)"
+            " SELECT id, %s, 'text', 'hash', vector, 'hash', 0, '', '' FROM pg_temp.made",
+            [model.pk],
+        )
+        cursor.execute("COMMIT")
+
+
+def link(
+    table: str, column: str, subjects: list[int], terms: list[int], count: int, random: np.random.Generator
+) -> None:
+    """So many terms for each subject."""
+    subject = "project_id" if "_project" in table else "profile_id"
+    chosen = [(pk, int(term)) for pk in subjects for term in random.choice(terms, count, replace=False)]
+    extra = {"source": "text", "confidence": "float8", "applies": "bool"}
+    rows = [(*pair, "curated", 1.0, True) for pair in chosen]
+    if table.endswith("projectcategory"):
+        extra, rows = {**extra, "by_vector": "bool"}, [(*each, False) for each in rows]
+    copy_into(table, {subject: "int8", column: "int8", **extra}, rows)

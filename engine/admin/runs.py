@@ -1,0 +1,168 @@
+"""The ledger: what ran, what waits, what people did by hand, and the buttons that go with it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import Min, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from engine import jobs, ledger, runs
+from engine.admin.base import Admin, ReadOnly, ReadOnlyRows, note
+from engine.models import Anomaly, Audit, EmbeddingModel, Run, Step, WorkerGroup
+from engine.pipeline import Scope
+
+
+def in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items())
+
+
+def whole_seconds(length: timedelta | None) -> str:
+    return "" if length is None else str(timedelta(seconds=round(length.total_seconds())))
+
+
+class StepRows(ReadOnlyRows):
+    model = Step
+    verbose_name_plural = "steps, a row for each stage of each claim"
+    fields = readonly_fields = ("name", "fence", "state", "total", "did", "took", "error")
+
+    @admin.display(description="counts")
+    def did(self, step: Step) -> str:
+        return in_words(step.counts)
+
+    @admin.display(description="duration")
+    def took(self, step: Step) -> str:
+        return whole_seconds(step.finished_at - step.started_at if step.finished_at else None)
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnly):
+    list_display = ("partition", "state", "created_at", "took", "fence", "attempts", "did", "error")
+    list_filter = ("state", "pipeline", ("created_at", admin.DateFieldListFilter))
+    search_fields = ("source", "error")
+    search_help_text = "a source, or words of the reason"
+    ordering = ("-pk",)
+    fields = (
+        "partition", "state", "error", "did", "took", "stages", "force", "fence", "attempts", "owner", "lease_until",
+        "next_attempt_at", "created_at", "finished_at",
+    )  # fmt: skip
+    inlines = (StepRows,)
+    actions = ("run_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        begun = Step.objects.filter(run=OuterRef("pk")).order_by().values("run").annotate(first=Min("started_at"))
+        return super().get_queryset(request).annotate(begun_at=Subquery(begun.values("first")))
+
+    @admin.display(description="run", ordering="pipeline")
+    def partition(self, run: Run) -> str:
+        return str(run)
+
+    @admin.display(description="counts")
+    def did(self, run: Run) -> str:
+        return "; ".join(f"{stage}: {in_words(counts)}" for stage, counts in run.counts.items())
+
+    @admin.display(description="duration")
+    def took(self, run: Run) -> str:
+        begun = getattr(run, "begun_at", None)
+        return whole_seconds((run.finished_at or timezone.now()) - begun if begun else None)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("engine.change_run")
+
+    def get_urls(self) -> list[URLPattern]:
+        ask = require_POST(self.admin_site.admin_view(self.request_run))
+        again = require_POST(self.admin_site.admin_view(self.again))
+        return [
+            path("request/", ask, name="engine_run_request"),
+            path("<int:pk>/again/", again, name="engine_run_again"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        names = [name for name in settings.PIPELINES if not runs.get_pipeline(name).by_day]
+        buttons = names if self.has_operate_permission(request) else []
+        return super().changelist_view(request, {**(extra_context or {}), "pipelines": buttons})
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        extra = {"operates": self.has_operate_permission(request)}
+        return self.changeform_view(request, object_id, extra_context=extra)
+
+    @admin.action(description="Run again", permissions=["operate"])
+    def run_again(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        for pk in queryset.values_list("pk", flat=True)[:100]:  # a page holds fifty
+            self.once_more(request, pk)
+
+    def again(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        self.once_more(request, pk)
+        return redirect("admin:engine_run_changelist")
+
+    def once_more(self, request: HttpRequest, pk: int) -> None:
+        try:
+            jobs.ring(ledger.run_again(pk, request.user.get_username()))
+        except ledger.NotAllowed as refusal:
+            self.message_user(request, f"Not done: {refusal}.", messages.ERROR)
+        else:
+            self.message_user(request, f"Run {pk} is due at once.", messages.SUCCESS)
+
+    def request_run(self, request: HttpRequest) -> HttpResponse:
+        """Make the pipeline's run due at once."""
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        name = request.POST.get("pipeline", "")
+        if name not in settings.PIPELINES or runs.get_pipeline(name).by_day:
+            raise BadRequest("There is no such pipeline.")
+        note(request, "run the pipeline", name)
+        run = jobs.request(name, Scope())
+        going = "is at work already" if run.state == Run.State.RUNNING else "is due at once"
+        self.message_user(request, f"Run {run.pk} of {name} {going}.", messages.SUCCESS)
+        return redirect(reverse("admin:engine_run_changelist"))
+
+
+@admin.register(Audit)
+class AuditAdmin(ReadOnly):
+    list_display = ("at", "actor", "action", "subject", "note")
+    list_display_links = None
+    list_filter = ("action", ("at", admin.DateFieldListFilter))
+    search_fields = ("actor__exact", "subject__startswith")
+    search_help_text = "who, or how what it was done to begins"
+    ordering = ("-pk",)
+    fields = ("at", "actor", "action", "subject", "note")
+
+
+@admin.register(Anomaly)
+class AnomalyAdmin(Admin):
+    """Deleting one says that it was seen; should it come back, it is a new one."""
+
+    list_display = ("kind", "subject", "message", "count", "first_at", "last_at")
+    list_filter = ("kind",)
+    search_fields = ("subject", "message")
+    ordering = ("-last_at",)
+    fields = ("kind", "subject", "message", "count", "first_at", "last_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(WorkerGroup)
+class WorkerGroupAdmin(ReadOnly):
+    list_display = ("name", "host", "pid", "started_at", "seen_at", "answered_at", "ended_at", "fault")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    ordering = ("-pk",)
+    fields = list_display
+
+
+@admin.register(EmbeddingModel)
+class EmbeddingModelAdmin(ReadOnly):
+    list_display = ("name", "provider", "dimensions", "state", "created_at", "used_at")
+    fields = list_display

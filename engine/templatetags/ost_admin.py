@@ -1,0 +1,55 @@
+"""What the first page of the admin shows: what waits for a person, and the tables in two groups."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from django import template
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import F, Q
+from django.urls import reverse
+
+from engine.embeddings import filling
+from engine.models import Anomaly, Run
+
+register = template.Library()
+
+MACHINERY = ("account", "auth", "django_q", "engine", "mfa", "socialaccount")
+
+
+class Waiting(NamedTuple):
+    """How many of what, and where they are listed."""
+
+    number: int
+    label: str
+    url: str
+
+
+@register.simple_tag
+def waiting_for_a_person(user: User | AnonymousUser) -> list[Waiting]:
+    """What this person may see of it, with a 0 where nothing waits."""
+    return [*machinery(user), *texts(user)]
+
+
+def machinery(user: User | AnonymousUser) -> Iterator[Waiting]:
+    if user.has_perm("engine.view_run"):
+        stuck = Run.objects.filter(state=Run.State.QUARANTINED).count()
+        yield Waiting(stuck, "runs quarantined", reverse("admin:engine_run_changelist") + "?state__exact=quarantined")
+    if user.has_perm("engine.view_anomaly"):
+        yield Waiting(Anomaly.objects.count(), "anomalies", reverse("admin:engine_anomaly_changelist"))
+
+
+def texts(user: User | AnonymousUser) -> Iterator[Waiting]:
+    for table in filling.tables():  # a handful of tables, each with an index of these rows
+        names = table._meta
+        if user.has_perm(f"{names.app_label}.view_{names.model_name}"):
+            stuck = table.objects.filter(~Q(vector_hash=F("text_hash")), quarantined_at__isnull=False).count()
+            address = reverse(f"admin:{names.app_label}_{names.model_name}_changelist")
+            yield Waiting(stuck, f"texts of {table.subject_name} quarantined", f"{address}?state=quarantined")
+
+
+@register.filter
+def grouped(apps: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The apps of the index: those with what people curate, then the machinery."""
+    curated = [app for app in apps if app["app_label"] not in MACHINERY]
+    machines = [app for app in apps if app["app_label"] in MACHINERY]
+    return [(name, found) for name, found in (("Curate", curated), ("Operate", machines)) if found]

@@ -1,0 +1,55 @@
+"""allauth's forms in the words of this site."""
+
+from typing import Any
+
+from allauth.account import forms
+
+
+class Plain:
+    """A label says what goes in; a placeholder that repeats it is noise."""
+
+    fields: dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+
+
+class Login(Plain, forms.LoginForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = "Name or email"
+        self.fields["login"].widget.attrs["autocomplete"] = "username"
+
+
+class Signup(Plain, forms.SignupForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "Name"
+        self.fields["email"].label = "Email"
+        self.fields["email"].help_text = "Only needed to ask for another password."
+
+
+class AddEmail(Plain, forms.AddEmailForm):
+    pass
+
+
+class ChangePassword(Plain, forms.ChangePasswordForm):
+    pass
+
+
+class SetPassword(Plain, forms.SetPasswordForm):
+    pass
+
+
+class ResetPassword(Plain, forms.ResetPasswordForm):
+    pass
+
+
+class ResetPasswordKey(Plain, forms.ResetPasswordKeyForm):
+    pass
+
+
+class Reauthenticate(Plain, forms.ReauthenticateForm):
+    pass

@@ -1,0 +1,59 @@
+"""What two groups of staff may do; each migrate makes them so again."""
+
+from typing import Any
+
+from django.apps.registry import Apps
+from django.apps.registry import apps as present
+
+VIEW, ADD_VIEW, VIEW_CHANGE, ADD_VIEW_CHANGE = "view", "add view", "view change", "add view change"
+
+# role -> model -> what it may do with it. Nobody deletes: a link that a curator takes away says so in its row.
+ROLES = {
+    "curator": {
+        "recommendations.category": ADD_VIEW_CHANGE,
+        "recommendations.techstack": ADD_VIEW_CHANGE,
+        "recommendations.project": VIEW_CHANGE,
+        "recommendations.projectcategory": ADD_VIEW_CHANGE,
+        "recommendations.projecttechstack": ADD_VIEW_CHANGE,
+        "recommendations.weights": ADD_VIEW,
+        "recommendations.generation": VIEW,
+        "recommendations.recommendation": VIEW,
+        "recommendations.profile": VIEW,
+    },
+    "operator": {
+        "engine.run": VIEW_CHANGE,  # to run it again
+        "engine.step": VIEW,
+        "engine.audit": VIEW,
+        "engine.anomaly": VIEW,
+        "engine.workergroup": VIEW,
+        "engine.embeddingmodel": VIEW,
+        "recommendations.projectembedding": VIEW,
+        "recommendations.profileembedding": VIEW,
+        "recommendations.categoryembedding": VIEW,
+        "recommendations.messageembedding": VIEW,
+        "django_q.schedule": VIEW,
+        "django_q.task": VIEW,
+        "django_q.success": VIEW,
+        "django_q.failure": VIEW,
+        "django_q.ormq": VIEW,
+    },
+}
+
+
+def permitted(role: str) -> set[tuple[str, str]]:
+    """Its permissions as pairs (app, codename)."""
+    models = {tuple(name.split(".")): verbs.split() for name, verbs in ROLES[role].items()}
+    return {(app, f"{verb}_{model}") for (app, model), verbs in models.items() for verb in verbs}
+
+
+def make_roles(using: str = "default", apps: Apps = present, **kwargs: Any) -> None:
+    """Give each group exactly its permissions; a receiver of post_migrate."""
+    try:
+        group, permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
+    except LookupError:  # migrated back to before there were any
+        return
+    rows = permission.objects.using(using).values_list("pk", "content_type__app_label", "codename")
+    for role in ROLES:
+        wanted = permitted(role)
+        made, _ = group.objects.using(using).get_or_create(name=role)
+        made.permissions.set(pk for pk, *named in rows if tuple(named) in wanted)

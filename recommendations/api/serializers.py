@@ -1,0 +1,259 @@
+"""What the API takes and gives."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from rest_framework import serializers
+
+from engine.api.serializers import PLAIN_WORDS, Asked, Choice, PageAsked, StrictSerializer, Text, Whole
+from recommendations.acts import PAGE_ACTS
+from recommendations.filters import DAYS, ORDERS
+from recommendations.models import Profile, Project
+from recommendations.profile_forms import BIO_AT_MOST, CATEGORIES_AT_MOST, INTERESTS_AT_MOST, STACKS_AT_MOST
+from recommendations.search import LONGEST
+
+FULL_NAME = r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$"
+KINDS = [kind.value for kind in PAGE_ACTS]
+LARGEST = 2**31 - 1
+
+
+class Term(Text):
+    """The name of a category or a stack. kind: whose names the schema lists, as they stand in the table."""
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(max_length=80, **kwargs)
+        self.kind = kind
+
+
+# What is asked for
+
+
+class TopAsked(Asked):
+    top = Whole(min_value=1, max_value=50, default=5, help_text="How many.")
+
+
+class CountAsked(Asked):
+    count = Whole(min_value=1, max_value=20, default=6, help_text="How many.")
+
+
+class NewcomersAsked(PageAsked):
+    """The filters of the page of projects; recommendations/filters.py applies them."""
+
+    q = Text(
+        max_length=LONGEST, required=False, help_text="Words or a whole sentence; found by name, words and meaning."
+    )
+    category = Term("categories", required=False, help_text="The name of a category.")
+    stack = serializers.ListField(
+        child=Term("stacks"), required=False, help_text="The name of a tech stack; with several, made with all of them."
+    )
+    language = Text(max_length=60, required=False, help_text="The main language, in any case.")
+    stars_min = Whole(min_value=0, max_value=LARGEST, required=False, help_text="Stars from.")
+    stars_max = Whole(min_value=0, max_value=LARGEST, required=False, help_text="Stars to.")
+    active = Choice([str(days) for days, _ in DAYS], required=False, help_text="Pushed to within so many days.")
+    order = Choice(
+        [name for name, _ in ORDERS],
+        required=False,
+        help_text="Most stars first, unless asked otherwise; by relevance with `q`. `trending`, and all with `q`, ends"
+        " after 200.",
+    )
+
+
+class ProjectsAsked(NewcomersAsked):
+    newcomers = Choice(["true", "false"], required=False, help_text="Whether it asks for newcomers.")
+
+
+class FeedbackAsked(PageAsked):
+    kind = Choice(KINDS, required=False, help_text="Only of this kind.")
+
+
+class RunsAsked(PageAsked):
+    pipeline = Text(max_length=60, required=False, help_text="Only of this pipeline.")
+    state = Choice(["waiting", "running", "done", "partly", "quarantined"], required=False, help_text="Only these.")
+
+
+class FeedbackSaid(StrictSerializer):
+    project = Text(FULL_NAME, help_text="owner/name")
+    kind = Choice(KINDS, help_text="`dismiss` hides it and takes a like or a save back.")
+
+
+class Confirmed(StrictSerializer):
+    confirm = Text(max_length=150, help_text="Your username.")
+
+
+class MeSaid(StrictSerializer):
+    """What is given replaces what is there; what is not given stays."""
+
+    bio = Text(max_length=BIO_AT_MOST, required=False, allow_blank=True)
+    job_title = Text(max_length=200, required=False, allow_blank=True)
+    location = Text(max_length=200, required=False, allow_blank=True)
+    company = Text(max_length=200, required=False, allow_blank=True)
+    interests = serializers.ListField(
+        child=Text(PLAIN_WORDS, max_length=60), max_length=INTERESTS_AT_MOST, required=False
+    )
+    tech_stacks = serializers.ListField(child=Term("stacks"), min_length=1, max_length=STACKS_AT_MOST, required=False)
+    categories = serializers.ListField(
+        child=Term("categories"), min_length=1, max_length=CATEGORIES_AT_MOST, required=False
+    )
+
+
+# What is given
+
+
+class ProjectFacts(serializers.Serializer[Any]):
+    """A project as lists show it. Unknown counts and dates are null."""
+
+    full_name = serializers.CharField()
+    url = serializers.URLField(help_text="Where it lives.")
+    description = serializers.CharField()
+    language = serializers.CharField()
+    topics = serializers.ListField(child=serializers.CharField())
+    stars = serializers.IntegerField(allow_null=True)
+    forks = serializers.IntegerField(allow_null=True)
+    open_issues = serializers.IntegerField(allow_null=True)
+    license = serializers.CharField()
+    created_at = serializers.DateTimeField(allow_null=True)
+    pushed_at = serializers.DateTimeField(allow_null=True)
+    archived = serializers.BooleanField(source="is_archived")
+    asks_newcomers = serializers.BooleanField()
+    categories = serializers.SerializerMethodField()
+    tech_stacks = serializers.SerializerMethodField()
+
+    def get_categories(self, project: Project) -> list[str]:
+        return sorted(link.category.name for link in project.category_links.all() if link.applies)
+
+    def get_tech_stacks(self, project: Project) -> list[str]:
+        return sorted(link.stack.name for link in project.stack_links.all() if link.applies)
+
+
+class ProjectDetail(ProjectFacts):
+    languages = serializers.DictField(child=serializers.IntegerField(), help_text="Bytes by language; 0 when unknown.")
+    watchers = serializers.IntegerField(allow_null=True)
+    homepage = serializers.SerializerMethodField(help_text="A web address that its owners gave, or nothing.")
+    fork = serializers.BooleanField(source="is_fork")
+    disabled = serializers.BooleanField(source="is_disabled")
+    updated_at = serializers.DateTimeField(allow_null=True)
+
+    def get_homepage(self, project: Project) -> str:
+        return project.homepage if is_web(project.homepage) else ""
+
+
+class NewcomersFacts(ProjectFacts):
+    issues_url = serializers.SerializerMethodField(help_text="GitHub's list of its first issues.")
+
+    def get_issues_url(self, project: Project) -> str:
+        return f"{project.url}/contribute"
+
+
+def is_web(address: str) -> bool:
+    try:
+        found = urlsplit(address)
+    except ValueError:
+        return False
+    return found.scheme in ("http", "https") and bool(found.hostname)
+
+
+class SimilarFacts(serializers.Serializer[Any]):
+    project = ProjectFacts()
+    similarity = serializers.FloatField(help_text="The cosine of their meanings.")
+
+
+class SimilarList(serializers.Serializer[Any]):
+    results = SimilarFacts(many=True)
+
+
+class TermFacts(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    aliases = serializers.ListField(child=serializers.CharField())
+    projects = serializers.IntegerField(help_text="How many are placed under it.")
+
+
+class CategoryFacts(TermFacts):
+    description = serializers.CharField()
+
+
+class StackFacts(TermFacts):
+    kind = serializers.CharField(help_text="LANGUAGE or TECH.")
+
+
+class FeedbackFacts(serializers.Serializer[Any]):
+    project = serializers.CharField(source="project.full_name")
+    kind = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class RunFacts(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    pipeline = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    day = serializers.DateField(allow_null=True)
+    state = serializers.CharField()
+    attempts = serializers.IntegerField()
+    counts = serializers.DictField()
+    error = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    next_attempt_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class MeFacts(serializers.Serializer[Any]):
+    """What is known of you; `me/export/` has every row of it."""
+
+    username = serializers.CharField(source="user.username")
+    email = serializers.CharField(source="user.email")
+    bio = serializers.CharField()
+    job_title = serializers.CharField()
+    location = serializers.CharField()
+    company = serializers.CharField()
+    interests = serializers.ListField(child=serializers.CharField())
+    tech_stacks = serializers.SerializerMethodField()
+    categories = serializers.SerializerMethodField()
+    refused = serializers.SerializerMethodField(help_text="What you said is not yours.")
+    acts = serializers.SerializerMethodField(help_text="How many of each kind.")
+    changed_at = serializers.DateTimeField()
+
+    def get_tech_stacks(self, profile: Profile) -> list[str]:
+        return sorted(link.stack.name for link in profile.stack_links.all() if link.applies)
+
+    def get_categories(self, profile: Profile) -> list[str]:
+        return sorted(link.category.name for link in profile.category_links.all() if link.applies)
+
+    def get_refused(self, profile: Profile) -> list[str]:
+        stacks = [link.stack.name for link in profile.stack_links.all() if not link.applies]
+        return sorted([*stacks, *(link.category.name for link in profile.category_links.all() if not link.applies)])
+
+    def get_acts(self, profile: Profile) -> dict[str, int]:
+        counts: dict[str, int] = self.context["acts"]
+        return counts
+
+
+class Figures(serializers.Serializer[Any]):
+    """One figure a component, in [0, 1]."""
+
+    semantic = serializers.FloatField()
+    category = serializers.FloatField()
+    tech = serializers.FloatField()
+    popularity = serializers.FloatField()
+
+
+class Parts(Figures):
+    """What each component adds to the score; they sum to it."""
+
+
+class RecommendationFacts(serializers.Serializer[Any]):
+    """score, raw_score, components and parts are null when nothing is known of the person (cold_start)."""
+
+    full_name = serializers.CharField()
+    rank = serializers.IntegerField()
+    score = serializers.FloatField(allow_null=True)
+    raw_score = serializers.FloatField(allow_null=True, help_text="The reference formula.")
+    components = Figures(allow_null=True)
+    parts = Parts(allow_null=True)
+    reasons = serializers.ListField(child=serializers.CharField())
+    cold_start = serializers.BooleanField()
+
+
+class RecommendationList(serializers.Serializer[Any]):
+    user_id = serializers.CharField(help_text="The username.")
+    recommendations = RecommendationFacts(many=True)
+    generated_at = serializers.DateTimeField(allow_null=True)
+    weights = serializers.IntegerField(allow_null=True, help_text="The version of the weights.")

@@ -1,0 +1,412 @@
+"""What the API reads and writes: recommendations, feedback, projects, runs, and what is known of the caller."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import Count, F, IntegerField, Model, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Lower
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from engine.api import paging
+from engine.api.errors import Refusal
+from engine.api.paging import Order
+from engine.api.parameters import CURSOR
+from engine.api.schema import described, page, page_of
+from engine.api.serializers import PageAsked, drawn
+from engine.api.views import View, etag_of
+from engine.models import Audit, Run
+from engine.recent import Recent
+from recommendations import acts, answers, my_data, profiles, search, serving
+from recommendations.api import examples
+from recommendations.api import serializers as facts
+from recommendations.filters import ProjectFilter, faults, ordered
+from recommendations.models import Category, Generation, Interaction, Profile, Project, TechStack
+
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+ORDERS = {
+    "stars": Order(Coalesce(F("stars"), Value(-1), output_field=IntegerField())),
+    "newest": Order(Coalesce(F("created_at"), Value(LONG_AGO))),
+    "active": Order(Coalesce(F("pushed_at"), Value(LONG_AGO))),
+    "name": Order(F("full_name"), descending=False),
+}
+NEWEST_FIRST = Order(F("pk"))
+
+
+def caller(request: Request) -> User:
+    return cast(User, request.user)
+
+
+class ListView(View):
+    asks = PageAsked
+    asks_also = (CURSOR,)
+
+
+# Recommendations
+
+
+RENDERED: Recent[tuple[Any, ...], tuple[bytes, str]] = Recent(2000)
+
+
+class Recommendations(View):
+    """Of one person, for that person and for staff who may; to others there is no such thing."""
+
+    asks = facts.TopAsked
+
+    @described(
+        "recommendations",
+        "What a person is recommended, and why.",
+        {200: (facts.RecommendationList, examples.RECOMMENDATIONS)},
+        403,
+        404,
+        told="Read by that person, with their key, and by staff with the permission `view_recommendation`.",
+    )
+    def get(self, request: Request, username: str) -> HttpResponse:
+        person, changed, generation = of_interest(username)
+        allow_reading(caller(request), person, username)
+        key = (person, changed, generation, self.asked["top"])
+        body, etag = RENDERED.get(key) or self.rendered(key, person, username)
+        return HttpResponse(body, content_type="application/json", headers={"ETag": etag})
+
+    def rendered(self, key: tuple[Any, ...], person: int, username: str) -> tuple[bytes, str]:
+        """The answer as bytes; kept as long as nothing changes that it is made from."""
+        served = serving.for_user(User(pk=person, username=username), self.asked["top"])
+        body = JSONRenderer().render(facts_of(username, served))
+        kept = body, etag_of(body)
+        if served and served.generation and not served.reading:
+            RENDERED.put(key, kept)
+        return kept
+
+
+@extend_schema_view(get=extend_schema(operation_id="recommendations_of"))
+class RecommendationsOf(Recommendations):
+    """The same at the address of the system before."""
+
+
+@extend_schema(exclude=True)
+class RecommendationsOfWithSlash(Recommendations):
+    """The same with a slash at the end."""
+
+
+def of_interest(username: str) -> tuple[int, datetime | None, int | None]:
+    """Who that is, when what is known of them changed, and which generation is live: one query."""
+    live = Generation.objects.filter(state=Generation.State.LIVE).values("pk")[:1]
+    found = User.objects.filter(username=username, is_active=True)
+    rows = found.annotate(live=live).values_list("pk", "profile__changed_at", "live")[:1]
+    return next(iter(rows), (0, None, None))
+
+
+def allow_reading(reader: User, person: int, username: str) -> None:
+    """404 unless they may; what staff reads of others is written down."""
+    if person and reader.pk == person:
+        return
+    if not person or not (reader.is_staff and reader.has_perm("recommendations.view_recommendation")):
+        raise Http404
+    Audit.objects.create(actor=reader.username, action="read recommendations", subject=username)
+
+
+def facts_of(username: str, served: serving.List | None) -> dict[str, Any]:
+    return {
+        "user_id": username,
+        "recommendations": [answers.answer(row) for row in served.rows] if served else [],
+        "generated_at": served.computed_at.isoformat() if served else None,
+        "weights": served.weights.version if served else None,
+    }
+
+
+# Projects
+
+
+def placed(projects: QuerySet[Project]) -> QuerySet[Project]:
+    """With what a list shows of each, by a few queries however many they are."""
+    unread = projects.defer("readme", "search")
+    return unread.prefetch_related("category_links__category", "stack_links__stack")
+
+
+class Projects(ListView):
+    public = True
+    asks: type[PageAsked] = facts.ProjectsAsked
+    shows: type[facts.ProjectFacts] = facts.ProjectFacts
+
+    @described(
+        "projects",
+        "Projects, filtered, searched and ordered.",
+        {200: (page_of(facts.ProjectFacts), page(examples.PROJECT))},
+    )
+    def get(self, request: Request) -> Response:
+        return self.listed(request)
+
+    def listed(self, request: Request) -> Response:
+        """By search and by trend a ranking, by anything else a walk through the table."""
+        projects = self.filtered(request.query_params)
+        q, order = self.asked.get("q", ""), self.asked.get("order", "")
+        if q.strip():
+            ids = search.search(q, projects).ids
+            if order not in ("", "relevance"):
+                ids = first_ids(ordered(projects.filter(pk__in=ids), order))
+            return self.ranked(ids)
+        if order == "trending":
+            return self.ranked(first_ids(ordered(projects, order)))
+        by, size = ORDERS.get(order, ORDERS["stars"]), self.asked["page_size"]
+        return Response(paging.by_key(request, placed(projects), by, size, self.draw))
+
+    def filtered(self, asked: QueryDict) -> QuerySet[Project]:
+        filters = ProjectFilter(asked, self.offered())
+        for name, message in faults(filters, asked, allowed=("page_size", CURSOR)).items():
+            raise Refusal(400, "bad_parameter", message, name)
+        return cast("QuerySet[Project]", filters.qs)
+
+    def offered(self) -> QuerySet[Project]:
+        return Project.objects.offered()
+
+    def ranked(self, ids: Sequence[int]) -> Response:
+        size = self.asked["page_size"]
+        return Response(paging.by_rank(self.request, ids, lambda some: self.draw(self.fetched(some)), size))
+
+    def fetched(self, ids: list[int]) -> list[Project]:
+        return paging.in_order(cast("QuerySet[Model]", placed(Project.objects.all())), ids)
+
+    def draw(self, projects: list[Project]) -> list[Any]:
+        return drawn(self.shows, projects)
+
+
+def first_ids(projects: QuerySet[Project]) -> list[int]:
+    return list(projects.values_list("pk", flat=True)[: search.MOST])
+
+
+class GoodFirstIssues(Projects):
+    asks = facts.NewcomersAsked
+    shows = facts.NewcomersFacts
+
+    @described(
+        "good_first_issues",
+        "Projects that ask for newcomers, with the address of their first issues.",
+        {200: (page_of(facts.NewcomersFacts), page(examples.NEWCOMERS))},
+    )
+    def get(self, request: Request) -> Response:
+        return self.listed(request)
+
+    def offered(self) -> QuerySet[Project]:
+        return Project.objects.offered().filter(asks_newcomers=True)
+
+
+class Trending(Projects):
+    asks = PageAsked
+
+    @described(
+        "trending",
+        "Young projects by stars a day since their creation, 200 at most.",
+        {200: (page_of(facts.ProjectFacts), page(examples.PROJECT))},
+    )
+    def get(self, request: Request) -> Response:
+        return self.ranked(first_ids(search.trending(Project.objects.all())))
+
+
+class OneProject(View):
+    public = True
+
+    @described("project", "One project.", {200: (facts.ProjectDetail, examples.DETAIL)}, 404)
+    def get(self, request: Request, owner: str, name: str) -> Response:
+        project = get_object_or_404(placed(Project.objects.named(owner, name)))
+        return Response(facts.ProjectDetail(project).data)
+
+
+class Similar(View):
+    public = True
+    asks = facts.CountAsked
+
+    @described("similar", "The projects nearest in meaning.", {200: (facts.SimilarList, examples.SIMILAR)}, 404)
+    def get(self, request: Request, owner: str, name: str) -> Response:
+        project = get_object_or_404(Project.objects.lean().named(owner, name))
+        near = {other.pk: cosine for other, cosine in serving.similar(project, self.asked["count"])}
+        found = paging.in_order(cast("QuerySet[Model]", placed(Project.objects.all())), list(near))
+        pairs = [{"project": other, "similarity": near[other.pk]} for other in found]
+        return Response({"results": drawn(facts.SimilarFacts, pairs)})
+
+
+# The taxonomy
+
+
+class Terms(ListView):
+    public = True
+    terms: type[Category | TechStack]
+    shows: type[facts.TermFacts]
+
+    def listed(self, request: Request) -> Response:
+        applies = Q(project_links__applies=True)
+        terms = self.terms._default_manager.annotate(projects=Count("project_links", filter=applies))
+        order = Order(cast(Combinable, Lower("name")), descending=False)
+        return Response(
+            paging.by_key(request, terms, order, self.asked["page_size"], lambda rows: drawn(self.shows, rows))
+        )
+
+
+class Categories(Terms):
+    terms, shows = Category, facts.CategoryFacts
+
+    @described("categories", "The fields that projects serve.",
+               {200: (page_of(facts.CategoryFacts), page(examples.CATEGORY))})  # fmt: skip
+    def get(self, request: Request) -> Response:
+        return self.listed(request)
+
+
+class TechStacks(Terms):
+    terms, shows = TechStack, facts.StackFacts
+
+    @described("tech_stacks", "The languages and technologies that projects are made with.",
+               {200: (page_of(facts.StackFacts), page(examples.STACK))})  # fmt: skip
+    def get(self, request: Request) -> Response:
+        return self.listed(request)
+
+
+# Feedback
+
+
+class Feedback(ListView):
+    asks = facts.FeedbackAsked
+
+    @described(
+        "feedback",
+        "What you liked, saved and hid, newest first.",
+        {200: (page_of(facts.FeedbackFacts), page(examples.FEEDBACK))},
+        403,
+    )
+    def get(self, request: Request) -> Response:
+        mine = Interaction.objects.filter(user=caller(request), kind__in=self.kinds).select_related("project")
+        named = mine.only("kind", "at", "project__full_name")
+        size = self.asked["page_size"]
+        return Response(
+            paging.by_key(request, named, Order(F("at")), size, lambda rows: drawn(facts.FeedbackFacts, rows))
+        )
+
+    @property
+    def kinds(self) -> list[str]:
+        return [self.asked["kind"]] if "kind" in self.asked else facts.KINDS
+
+    @described(
+        "give_feedback",
+        "Like, save or hide a project. The next recommendations know it.",
+        {201: (facts.FeedbackFacts, examples.FEEDBACK), 200: (facts.FeedbackFacts, examples.FEEDBACK)},
+        404,
+        told="201 the first time; 200 when it was said before, and nothing changes.",
+        request=facts.FeedbackSaid,
+        body=examples.FEEDBACK_SAID,
+    )
+    def post(self, request: Request) -> Response:
+        said = facts.FeedbackSaid(data=request.data)
+        said.is_valid(raise_exception=True)
+        owner, _, name = said.validated_data["project"].partition("/")
+        project = get_object_or_404(Project.objects.lean().named(owner, name))
+        given: dict[str, Any] = {"user": caller(request), "project": project, "kind": said.validated_data["kind"]}
+        new = acts.act(**given)
+        kept = get_object_or_404(Interaction.objects.select_related("project"), **given)
+        return Response(facts.FeedbackFacts(kept).data, status=201 if new else 200)
+
+
+class OneFeedback(View):
+    @described("take_feedback_back", "Take a like, a save or a hiding back.", {204: (None, None)}, 404)
+    def delete(self, request: Request, owner: str, name: str, kind: str) -> Response:
+        project = get_object_or_404(Project.objects.lean().named(owner, name))
+        if kind not in facts.KINDS or not acts.undo(user=caller(request), project=project, kind=kind):
+            raise Http404
+        return Response(status=204)
+
+
+# The ledger
+
+
+class Runs(ListView):
+    """For staff who may see them; to others there is no such thing."""
+
+    asks = facts.RunsAsked
+
+    @described("runs", "The runs of the pipelines, newest first. Staff only.",
+               {200: (page_of(facts.RunFacts), page(examples.RUN))}, 403, 404)  # fmt: skip
+    def get(self, request: Request) -> Response:
+        reader = caller(request)
+        if not (reader.is_staff and reader.has_perm("engine.view_run")):
+            raise Http404
+        only = {name: self.asked[name] for name in ("pipeline", "state") if name in self.asked}
+        runs, size = Run.objects.filter(**only), self.asked["page_size"]
+        return Response(paging.by_key(request, runs, NEWEST_FIRST, size, lambda rows: drawn(facts.RunFacts, rows)))
+
+
+# The caller
+
+
+class Me(View):
+    confirmed_by = facts.Confirmed
+
+    @described("me", "What is known of you.", {200: (facts.MeFacts, examples.ME)}, 403)
+    def get(self, request: Request) -> Response:
+        return Response(known_of(caller(request)))
+
+    @described(
+        "change_me",
+        "Say something of yourself.",
+        {200: (facts.MeFacts, examples.ME)},
+        told="What is given replaces what is there: of a list the whole of it.",
+        request=facts.MeSaid,
+        body=examples.ME_SAID,
+    )
+    def patch(self, request: Request) -> Response:
+        said = facts.MeSaid(data=request.data)
+        said.is_valid(raise_exception=True)
+        given: dict[str, Any] = dict(said.validated_data)
+        given["stacks"] = ids_of(TechStack, given.pop("tech_stacks", None), "tech_stacks")
+        given["categories"] = ids_of(Category, given.pop("categories", None), "categories")
+        profiles.say(caller(request), **given)
+        return Response(known_of(caller(request)))
+
+    @described(
+        "delete_me",
+        "Delete your account and all that is yours, for good.",
+        {204: (None, None)},
+        told="`confirm` is your username. Staff accounts are not deleted here.",
+        request=facts.Confirmed,
+        body={"confirm": "alice_ml"},
+    )
+    def delete(self, request: Request) -> Response:
+        said = facts.Confirmed(data=request.data)
+        said.is_valid(raise_exception=True)
+        user = caller(request)
+        if user.is_staff or user.is_superuser:
+            raise Refusal(403, "staff_account", "A staff account is not deleted here; ask another administrator.")
+        if said.validated_data["confirm"] != user.username:
+            raise Refusal(403, "not_confirmed", "It is not your username; nothing is deleted.", "confirm")
+        my_data.forget(user)
+        return Response(status=204)
+
+
+def known_of(user: User) -> dict[str, Any]:
+    whole = Profile.objects.select_related("user").prefetch_related("category_links__category", "stack_links__stack")
+    profile = whole.get(pk=profiles.of(user).pk)
+    counted = Interaction.objects.filter(user=user).values_list("kind").annotate(count=Count("pk")).order_by("kind")
+    return dict(facts.MeFacts(profile, context={"acts": dict(counted)}).data)
+
+
+def ids_of(model: type[Category | TechStack], names: list[str] | None, field: str) -> set[int] | None:
+    """The terms of those names, in any case; an unknown name is refused."""
+    if names is None:
+        return None
+    known = {name.lower(): pk for pk, name in model._default_manager.values_list("pk", "name")}
+    for at, name in enumerate(names):
+        if name.lower() not in known:
+            raise Refusal(400, "unknown_name", f"There is no {name[:60]!r} among them.", f"{field}.{at}")
+    return {known[name.lower()] for name in names}
+
+
+class Export(View):
+    caching = "no-store"
+
+    @described("export_me", "Everything that is stored of you, table by table.",
+               {200: (dict[str, Any], {"account": {"username": "alice_ml"}, "Interaction": []})}, 403)  # fmt: skip
+    def get(self, request: Request) -> Response:
+        return Response(my_data.everything(caller(request)))

@@ -1,0 +1,119 @@
+"""What the lists of recommendations share: their rows, who may see them, and how long to wait for the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import wraps
+
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from recommendations import acts
+from recommendations.models import Project, ProjectTechStack, Recommendation
+
+LARGEST = 2**63 - 1  # what an id may be
+LONGEST_PATH = 2_000
+STACKS_SHOWN = 5  # of a project, for "not my stack"
+
+
+class Request(HttpRequest):
+    """A request of somebody signed in."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+Page = Callable[..., HttpResponse]
+
+
+def signed_in(page: Page) -> Page:
+    """Whoever is not signed in goes to sign in first; a fragment is never replaced by that page."""
+
+    @wraps(page)
+    def guarded(request: Request, **named: str) -> HttpResponse:
+        if request.user.is_authenticated:
+            return page(request, **named)
+        return to_sign_in(request, request.get_full_path())
+
+    return guarded
+
+
+def to_sign_in(request: Request, back: str) -> HttpResponse:
+    answer = redirect_to_login(back, resolve_url("account_login"))
+    return HttpResponseClientRedirect(answer.url) if request.htmx else answer
+
+
+def own_path(given: str) -> str:
+    """The path to go back to, if it is one of ours; otherwise the list for them."""
+    ours = len(given) <= LONGEST_PATH and url_has_allowed_host_and_scheme(given, allowed_hosts=None)
+    return given if ours else resolve_url("for_you")
+
+
+def number(text: str | None) -> int:
+    """An id. Anything else names nothing."""
+    if text and text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST:
+        return int(text)
+    raise Http404("There is no such thing.")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a list as it is drawn.
+
+    done: what they did with the project; stacks: (id, name), which they may say are not theirs.
+    """
+
+    project: Project
+    row: Recommendation | None = None
+    done: Collection[str] = ()
+    stacks: Sequence[tuple[int, str]] = ()
+
+    @property
+    def hidden(self) -> bool:
+        return "dismiss" in self.done
+
+
+def lines_of(user: User, rows: Sequence[Recommendation]) -> list[Line]:
+    """The rows with what their buttons need, by one query for the acts and one for the stacks."""
+    ids = [row.project_id for row in rows]
+    done, stacks = acts.done(user, ids), stacks_of(ids)
+    return [Line(row.project, row, done.get(row.project_id, ()), stacks.get(row.project_id, [])) for row in rows]
+
+
+def stacks_of(projects: Collection[int]) -> dict[int, list[tuple[int, str]]]:
+    """The few stacks that each of those projects is most surely made with, as (id, name)."""
+    links = ProjectTechStack.objects.filter(project__in=projects, applies=True)
+    found: dict[int, list[tuple[int, str]]] = {}
+    for project, stack, name in links.order_by("-confidence", "stack__name").values_list(
+        "project_id", "stack_id", "stack__name"
+    ):
+        mine = found.setdefault(project, [])
+        if len(mine) < STACKS_SHOWN:
+            mine.append((stack, name))
+    return found
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long a page waits before it asks once more for what the model reads: 2, 4, 8, 16 and then 30 seconds."""
+
+    tries: int
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Wait:
+        said = request.headers.get("X-Tries", "")
+        return cls(int(said) if said.isascii() and said.isdigit() and len(said) < 3 else 0)
+
+    @property
+    def next(self) -> int:
+        return self.tries + 1
+
+    @property
+    def seconds(self) -> int:
+        return min(2**self.next, 30) if self.tries < 5 else 30
