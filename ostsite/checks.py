@@ -5,10 +5,12 @@ A value that no process can start with is refused while the settings load; here 
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
+from django.http.request import split_domain_port, validate_host
 
 SEEDED = {
     "semantic": "RECOMMENDATION_SEMANTIC_WEIGHT",
@@ -27,6 +29,16 @@ def hosts_are_named(**kwargs: Any) -> list[CheckMessage]:
         hint = "Set ALLOWED_HOSTS to the names the site is reached by, separated by commas."
         return [Error("ALLOWED_HOSTS names no host, or all.", hint=hint, id="ost.E001")]
     return []
+
+
+@register(Tags.urls, deploy=True)
+def site_is_one_of_the_hosts(**kwargs: Any) -> list[CheckMessage]:
+    """Links in mails lead to SITE_URL; whoever follows one must not be refused."""
+    host = urlsplit(settings.SITE_URL).netloc
+    if validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
+        return []
+    hint = "Add the host of SITE_URL to ALLOWED_HOSTS."
+    return [Error("SITE_URL is none of the ALLOWED_HOSTS.", hint=hint, id="ost.E002")]
 
 
 @register(Tags.database)

@@ -1,6 +1,7 @@
 """What people do on a page: each act is committed before the answer, and the next list already knows it."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -55,6 +56,7 @@ def accept(*, user: User, stack: TechStack) -> None:
     forget(profiles.of(user), stack)
 
 
+@transaction.atomic
 def say_of(profile: Profile, term: Category | TechStack, applies: bool) -> None:
     """That a term is theirs, or is not: their own word, which nothing inferred replaces."""
     links, key = links_of(profile, term)
@@ -64,6 +66,7 @@ def say_of(profile: Profile, term: Category | TechStack, applies: bool) -> None:
         profiles.touch([profile.pk])
 
 
+@transaction.atomic
 def forget(profile: Profile, term: Category | TechStack) -> None:
     """That nothing is said of a term."""
     links, key = links_of(profile, term)
@@ -71,7 +74,7 @@ def forget(profile: Profile, term: Category | TechStack) -> None:
         profiles.touch([profile.pk])
 
 
-def links_of(profile: Profile, term: Category | TechStack):  # type: ignore[no-untyped-def]
+def links_of(profile: Profile, term: Category | TechStack) -> tuple[Any, dict[str, Category | TechStack]]:
     """The links of a profile to terms of that kind, and what finds the one to this term."""
     if isinstance(term, Category):
         return profile.category_links, {"category": term}

@@ -87,7 +87,7 @@ class View(APIView):
         if request.method not in ("GET", "HEAD") or response.status_code != 200:
             response["Cache-Control"] = "private, no-store"
             return response
-        private = not self.public or "HTTP_AUTHORIZATION" in request.META or "HTTP_COOKIE" in request.META
+        private = not self.public or request.META.get("HTTP_AUTHORIZATION") or request.META.get("HTTP_COOKIE")
         response["Cache-Control"] = f"private, {self.caching}" if private else self.caching
         if self.caching == "no-store":
             return response

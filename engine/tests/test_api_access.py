@@ -12,8 +12,10 @@ from engine.tests.echo import make_key, signed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("engine.tests.echo")]
 ECHO = "/api/echo/"
-WRONG = ["", "Token", "Token a b", "Basic YTpi", "Bearer", "Bearer ost_", "Bearer ost_" + "x" * 43, "Bearer é\xff",
-         "Bearer ost_" + "x" * 1_000_000, "Digest qop=auth", "\x01", "Bearer ost_aaaaaaaaaaaaaaaaaaaaaaaa, Bearer b"]  # fmt: skip
+WRONG = [
+    "", "Token", "Token a b", "Basic YTpi", "Bearer", "Bearer ost_", "Bearer ost_" + "x" * 43, "Bearer é\xff",
+    "Bearer ost_" + "x" * 1_000_000, "Digest qop=auth", "\x01", "Bearer ost_aaaaaaaaaaaaaaaaaaaaaaaa, Bearer b",
+]  # fmt: skip
 
 
 def test_a_key_names_its_owner(client):

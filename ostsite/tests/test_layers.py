@@ -24,15 +24,16 @@ LAYERS = {
         "pure": "logs owner pipeline recent scrubbing timing text vectors",
         "outside": "brokers groups lines embeddings.base embeddings.local",
         "database": "models models.* bulk heartbeat ledger runs",
-        "edge": "admin admin.* api api.* apps embeddings.filling embeddings.reading commands following importing jobs metrics output probe reconciling worker"
-        " management.*",
+        "edge": "admin admin.* api api.* apps commands embeddings.filling embeddings.reading following importing jobs"
+        " management.* metrics output probe reconciling templatetags.* worker",
     },
     "recommendations": {
-        "pure": "taxonomy scoring reasons texts evaluation readiness schemas",
+        "pure": "comparing ranking taxonomy scoring reasons texts evaluation readiness schemas",
         "outside": "",
-        "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts",
-        "edge": "admin admin.* api api.* apps forms pages pages.* pipeline serving stages templatetags templatetags.* urls"
-        " management.*",
+        "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts inferring"
+        " my_data",
+        "edge": "admin admin.* api api.* apps filters forms management.* pages pages.* pipeline profile_forms search"
+        " serving stages templatetags templatetags.* urls weighing",
     },
     "issues": {"pure": "", "outside": "", "database": "models models.*", "edge": "apps management.*"},
 }

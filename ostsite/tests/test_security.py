@@ -3,6 +3,7 @@
 import pytest
 from django.conf import settings as present
 from django.contrib.auth.models import User
+from django.core.checks import run_checks
 from django.test import Client
 
 from ostsite.tests.people import PASSWORD, confirmed, person, staff, visits
@@ -29,6 +30,21 @@ def web() -> Client:
 def test_a_deployment_over_https_passes_every_check(manage):
     code, _, said = manage("check", "--deploy", "--fail-level", "WARNING", **SECURED)
     assert (code, said) == (0, ""), said
+
+
+@pytest.mark.parametrize(
+    ("site", "hosts", "found"),
+    [
+        ("https://ost.example", ["ost.example"], []),
+        ("https://www.ost.example:8443", [".ost.example"], []),
+        ("http://[::1]:8000", ["[::1]"], []),
+        ("https://ost.example", ["www.ost.example"], ["ost.E002"]),
+    ],
+)
+def test_links_to_the_site_lead_to_one_of_its_hosts(settings, site, hosts, found):
+    settings.SITE_URL, settings.ALLOWED_HOSTS = site, hosts
+    seen = run_checks(tags=["urls"], include_deployment_checks=True)
+    assert [message.id for message in seen if str(message.id).startswith("ost.")] == found
 
 
 def told(manage, *names: str, **environment: str) -> list[str]:

@@ -54,6 +54,7 @@ def read_env(folder: Path, content: bytes) -> None:
 # Wrong values
 
 WRONG = [
+    ("READ_TEXTS", "perhaps", "1, true, yes, on, 0, false, no, off"),
     ("DEBUG", "perhaps", "1, true, yes, on, 0, false, no, off"),
     ("SECRET_KEY", "hunter2", "at least 32 random characters"),
     ("SECRET_KEY", "django-insecure-" + "x" * 50, "at least 32 random characters"),

@@ -155,8 +155,8 @@ class WeightsAdmin(Admin):
     ) -> TemplateResponse:
         """A page of this admin."""
         frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, "trail": trail}
-        allowed = {"may_publish": self.has_add_permission(request), "labels": LABELS}
-        return TemplateResponse(request, f"{TEMPLATES}/{template}.html", {**frame, **allowed, **context}, status=status)
+        frame["may_publish"] = self.has_add_permission(request)
+        return TemplateResponse(request, f"{TEMPLATES}/{template}.html", {**frame, **context}, status=status)
 
     # History
 

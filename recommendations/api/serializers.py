@@ -40,13 +40,13 @@ class NewcomersAsked(PageAsked):
     """The filters of the page of projects; recommendations/filters.py applies them."""
 
     q = Text(
-        max_length=LONGEST, required=False, help_text="Words or a whole sentence; found by name, words and meaning."
+        max_length=LONGEST, required=False, trim_whitespace=False, help_text="Words or a whole sentence; found by name, words and meaning."
     )
     category = Term("categories", required=False, help_text="The name of a category.")
     stack = serializers.ListField(
         child=Term("stacks"), required=False, help_text="The name of a tech stack; with several, made with all of them."
     )
-    language = Text(max_length=60, required=False, help_text="The main language, in any case.")
+    language = Text(max_length=60, required=False, trim_whitespace=False, help_text="The main language, in any case.")
     stars_min = Whole(min_value=0, max_value=LARGEST, required=False, help_text="Stars from.")
     stars_max = Whole(min_value=0, max_value=LARGEST, required=False, help_text="Stars to.")
     active = Choice([str(days) for days, _ in DAYS], required=False, help_text="Pushed to within so many days.")

@@ -379,7 +379,7 @@ def beginning(readme: str) -> str:
     for mark, instead in MARKS:
         text = mark.sub(instead, text)
     text = re.sub(r"\n\s*\n\s*", "\n\n", text).strip()
-    return clip(text, BEGINNING)
+    return text if len(text) <= BEGINNING else f"{clip(text, BEGINNING)} …"
 
 
 MARKS = [
@@ -389,5 +389,6 @@ MARKS = [
     (re.compile(r"\[([^\]\n]{1,300})\](\([^)\n]{0,500}\)|\[[^\]\n]{0,100}\])"), r"\1"),
     (re.compile(r"^\[[^\]\n]{1,100}\]:.*$", re.M), ""),
     (re.compile(r"^ {0,3}(#{1,6} |```.*$|[-=*_]{3,}[ \t]*$|> ?)", re.M), ""),
+    (re.compile(r"\*\*|`"), ""),
     (re.compile(r"[ \t]+$", re.M), ""),
 ]

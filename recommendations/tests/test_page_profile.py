@@ -113,7 +113,7 @@ def test_the_age_of_the_list_is_told(client, alice):
     make_projects(2)
     make_weights()
     score()
-    assert "Computed" in page(client)
+    assert "Your list was computed from this page just now" in page(client)
 
 
 def test_a_change_since_the_list_was_computed_is_told(client, alice):
@@ -121,7 +121,7 @@ def test_a_change_since_the_list_was_computed_is_told(client, alice):
     make_weights()
     score()
     do(client, "words", bio="New words.")
-    assert "You changed something since" in page(client)
+    assert "This page changed since" in page(client)
 
 
 # What can be changed
