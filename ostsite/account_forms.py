@@ -3,6 +3,8 @@
 from typing import Any
 
 from allauth.account import forms
+from allauth.mfa.base import forms as codes
+from allauth.mfa.totp.forms import ActivateTOTPForm
 
 
 class Plain:
@@ -52,4 +54,16 @@ class ResetPasswordKey(Plain, forms.ResetPasswordKeyForm):
 
 
 class Reauthenticate(Plain, forms.ReauthenticateForm):
+    pass
+
+
+class ActivateTOTP(Plain, ActivateTOTPForm):
+    pass
+
+
+class Authenticate(Plain, codes.AuthenticateForm):
+    pass
+
+
+class ReauthenticateByCode(Plain, codes.ReauthenticateForm):
     pass

@@ -1,14 +1,16 @@
 """Who may sign in how: the hooks that allauth calls."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
+import qrcode  # type: ignore[import-untyped]
 import structlog
 from allauth.account import signals
 from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.ratelimit import respond_429
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from django.contrib.auth.models import User
@@ -17,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest
 from django.urls import reverse
+from qrcode.image.svg import SvgPathFillImage  # type: ignore[import-untyped]
 
 from engine.models import Audit
 from recommendations import profiles
@@ -52,7 +55,8 @@ class AccountAdapter(DefaultAccountAdapter):
             return request.META["REMOTE_ADDR"]
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        return reverse("for_you" if profiles.of(request.user).welcomed_at else "welcome")
+        profile = profiles.of(cast(User, request.user))
+        return reverse("for_you" if profile.welcomed_at else "welcome")
 
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
         return reverse("welcome")
@@ -63,6 +67,13 @@ class AccountAdapter(DefaultAccountAdapter):
             super().send_mail(template_prefix, email, context)
         except OSError as error:  # smtplib's are of this kind too
             logger.warning("mail_not_sent", kind=template_prefix.rsplit("/", 1)[-1], error=type(error).__name__)
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    def build_totp_svg(self, url: str) -> str:
+        """Black on white, also where the page around it is dark: otherwise no app reads it."""
+        image = qrcode.make(url, image_factory=SvgPathFillImage)
+        return str(image.to_string(encoding="unicode"))
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):

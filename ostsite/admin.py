@@ -1,7 +1,6 @@
 """The admin site: for staff with a second factor, and for no longer than a working day."""
 
 import time
-from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
@@ -20,11 +19,10 @@ from django.urls import reverse
 
 from ostsite.accounts import SIGNED_IN_AT
 
+FACTOR = "ost.second_factor"  # in request.META: whether there is one
 LONGEST = 8 * 3600  # seconds that one signing in lasts here
 # Pages by which somebody could get in, or let somebody in: their addresses are named so.
 ACCESS = ("auth_", "account_", "mfa_", "socialaccount_", "engine_apikey_")
-
-View = Callable[..., HttpResponse]
 
 
 class Site(AdminSite):
@@ -35,7 +33,7 @@ class Site(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and is_fresh(request) and has_second_factor(request)
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """As Django's; who lets people in is asked for the password again when that was a while ago."""
         inner = super().admin_view(view, cacheable)
 
@@ -63,7 +61,7 @@ class Site(AdminSite):
             messages.info(request, "Staff sign in anew after 8 hours.")
         return redirect_to_login(after, resolve_url(settings.LOGIN_URL))
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return redirect("account_change_password")
 
 
@@ -73,9 +71,9 @@ def is_fresh(request: HttpRequest) -> bool:
 
 def has_second_factor(request: HttpRequest) -> bool:
     """Asked once a request: the site asks for permission in each page several times."""
-    if not hasattr(request, "second_factor"):
-        request.second_factor = is_mfa_enabled(request.user, ["totp"])  # type: ignore[attr-defined]
-    return bool(request.second_factor)
+    if FACTOR not in request.META:
+        request.META[FACTOR] = is_mfa_enabled(request.user, ["totp"])
+    return bool(request.META[FACTOR])
 
 
 def opens_doors(request: HttpRequest) -> bool:

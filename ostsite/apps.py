@@ -23,7 +23,9 @@ class AdminConfig(SimpleAdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        self.module.autodiscover()
+        from django.contrib import admin
+
         from ostsite.admin import hide_secrets
 
-        hide_secrets(self.module.site)
+        admin.autodiscover()
+        hide_secrets(admin.site)

@@ -228,6 +228,12 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SECURE else "http"
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXY_COUNT
+MFA_ADAPTER = "ostsite.accounts.MFAAdapter"
+MFA_FORMS = {
+    "activate_totp": "ostsite.account_forms.ActivateTOTP",
+    "authenticate": "ostsite.account_forms.Authenticate",
+    "reauthenticate": "ostsite.account_forms.ReauthenticateByCode",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "OST Engine"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # an address is not who somebody is here
@@ -283,9 +289,17 @@ RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting
 
 REDIS_URL = environment.redis("REDIS_URL") or environment.redis("REDIS_CACHE_URL")
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},  # one that went silent holds no thread
+    }
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "ost_cache"},
+    else {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "ost_cache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},  # of 300 the counters of sign-ins would be thrown out
+    },
     # What django-q tells of itself twice a second: the ledger and the watchdog know better, nobody reads it.
     "queue": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
 }

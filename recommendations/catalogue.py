@@ -94,8 +94,8 @@ def load(model: EmbeddingModel) -> Loaded:
             ids=ids,
             vectors=vectors_of("recommendations_projectembedding", model, ids),
             centre=np.zeros(model.dimensions, dtype=np.float32),
-            categories=linked(ProjectCategory.objects.all(), "project_id", "category_id", ids, categories),
-            stacks=linked(ProjectTechStack.objects.all(), "project_id", "stack_id", ids, stacks),
+            categories=linked(ProjectCategory.objects.all(), "project_id", "category_id", ids, categories)[0],
+            stacks=linked(ProjectTechStack.objects.all(), "project_id", "stack_id", ids, stacks)[0],
             stars=np.array([np.nan if row[2] is None else row[2] for row in rows], dtype=np.float64),
             served=np.array([not (row[3] or row[4]) for row in rows], dtype=bool),
         ),
@@ -123,11 +123,16 @@ def vectors_of(table: str, model: EmbeddingModel, ids: Positions) -> Matrix:
     return matrix
 
 
-def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms: Terms, applies: bool = True) -> Matrix:
-    """The links that apply, or those refused, as a matrix of 0 and 1: a row a subject, a column a term."""
-    chosen = links.filter(applies=applies, **{f"{subject}__in": ids.tolist(), f"{term}__in": terms.ids.tolist()})
-    pairs = np.array(list(chosen.values_list(subject, term)), dtype=np.int64).reshape(-1, 2)
-    return terms.matrix(np.searchsorted(ids, pairs[:, 0]), pairs[:, 1], len(ids))
+def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms: Terms) -> tuple[Matrix, Matrix]:
+    """The links that apply, and those refused, as matrices of 0 and 1: a row a subject, a column a term."""
+    chosen = links.filter(**{f"{subject}__in": ids.tolist(), f"{term}__in": terms.ids.tolist()})
+    found = np.array(list(chosen.values_list(subject, term, "applies")), dtype=np.int64).reshape(-1, 3)
+    applies = found[:, 2] > 0
+    theirs, refused = (
+        terms.matrix(np.searchsorted(ids, pairs[:, 0]), pairs[:, 1], len(ids))
+        for pairs in (found[applies], found[~applies])
+    )
+    return theirs, refused
 
 
 def people(loaded: Loaded, model: EmbeddingModel, after: int = 0) -> Iterator[list[Person]]:
@@ -144,10 +149,12 @@ def people(loaded: Loaded, model: EmbeddingModel, after: int = 0) -> Iterator[li
 def block_of_people(loaded: Loaded, model: EmbeddingModel, ids: Positions) -> list[Person]:
     """Those people (ids ascending), by a handful of queries however many they are."""
     texts = scoring.centred(vectors_of("recommendations_profileembedding", model, ids), loaded.catalogue.centre)
-    categories = linked(ProfileCategory.objects.all(), "profile_id", "category_id", ids, loaded.categories)
-    stacks = linked(ProfileTechStack.objects.all(), "profile_id", "stack_id", ids, loaded.stacks)
+    categories, no_categories = linked(
+        ProfileCategory.objects.all(), "profile_id", "category_id", ids, loaded.categories
+    )
+    stacks, no_stacks = linked(ProfileTechStack.objects.all(), "profile_id", "stack_id", ids, loaded.stacks)
     liked, never = interactions(loaded.catalogue, ids)
-    owned, refused = owned_by(loaded, ids), refused_by(loaded, ids, categories, stacks)
+    owned = owned_by(loaded, ids)
     none = np.empty(0, dtype=np.int64)
     return [
         Person(
@@ -156,7 +163,15 @@ def block_of_people(loaded: Loaded, model: EmbeddingModel, ids: Positions) -> li
             liked=liked.get(int(pk), none),
             categories=categories[row],
             stacks=stacks[row],
-            never=reduce(np.union1d, (of.get(int(pk), none) for of in (never, owned, refused))),
+            never=reduce(
+                np.union1d,
+                (
+                    never.get(int(pk), none),
+                    owned.get(int(pk), none),
+                    left_out(loaded.catalogue.categories, no_categories[row], categories[row]),
+                    left_out(loaded.catalogue.stacks, no_stacks[row], stacks[row]),
+                ),
+            ),
         )
         for row, pk in enumerate(ids)
     ]
@@ -204,22 +219,11 @@ def owned_by(loaded: Loaded, users: Positions) -> dict[int, Positions]:
     return {pk: np.array(positions, dtype=np.int64) for pk, positions in owned.items()}
 
 
-def refused_by(loaded: Loaded, users: Positions, categories: Matrix, stacks: Matrix) -> dict[int, Positions]:
-    """By user: the positions of the projects under a term they refused, unless also under one of theirs.
-
-    categories (m, c), stacks (m, s): what is theirs, a row a user.
-    """
-    found: dict[int, Positions] = {}
-    for links, term, terms, mine, projects in (
-        (ProfileCategory, "category_id", loaded.categories, categories, loaded.catalogue.categories),
-        (ProfileTechStack, "stack_id", loaded.stacks, stacks, loaded.catalogue.stacks),
-    ):
-        refusals = linked(links.objects.all(), "profile_id", term, users, terms, applies=False)
-        for row in np.flatnonzero(refusals.any(axis=1)):
-            under = np.flatnonzero((projects @ refusals[row] > 0) & (projects @ mine[row] == 0))
-            user = int(users[row])
-            found[user] = np.union1d(found.get(user, under), under)
-    return found
+def left_out(projects: Matrix, refused: Matrix, theirs: Matrix) -> Positions:
+    """The positions of the projects under a term they refused, unless also under one of theirs. (n, t), (t,), (t,)."""
+    if not refused.any():
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero((projects @ refused > 0) & (projects @ theirs == 0))
 
 
 def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:

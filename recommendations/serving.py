@@ -153,7 +153,10 @@ def for_user(user: User, top: int = generations.KEPT) -> List | None:
 
     The rows of the live generation, unless their profile changed after it was begun: then scored live.
     """
-    live = Generation.objects.live()
+    return list_of(user, Generation.objects.live(), top)
+
+
+def list_of(user: User, live: Generation | None, top: int) -> List | None:
     changed = Profile.objects.filter(pk=user.pk).values_list("changed_at", flat=True).first()
     if live and changed and changed <= live.inputs_at:
         rows = list(answers.recommendations(live).filter(user=user)[:top])
@@ -256,7 +259,8 @@ def waits(served: Served) -> bool:
 
 def why(user: User, project: Project) -> Place | None:
     """How a project stands with a person, whatever its rank; None while there is no catalogue or it is not in it."""
-    served = catalogue()
+    live = Generation.objects.live()
+    served = HOLDER.get(live)
     if served is None:
         return None
     found = served.loaded.catalogue.positions([project.pk])
@@ -266,7 +270,7 @@ def why(user: User, project: Project) -> Place | None:
     person, _ = person_of(user, served)
     formula = served.weights.formula
     standing = scoring.standing(served.loaded.catalogue, person, formula, served.popular(formula))
-    listing = for_user(user)
+    listing = list_of(user, live, generations.KEPT)
     shown = listing.rows if listing else []
     (row,) = with_projects([recommendation(one_row(served, person, at))])
     left_out = reason_left_out(user, project, served, person, bool(standing.fit[at]), row)

@@ -43,13 +43,13 @@ class StepRows(ReadOnlyRows):
 
 @admin.register(Run)
 class RunAdmin(ReadOnly):
-    list_display = ("partition", "state", "created_at", "took", "fence", "attempts", "did", "error")
+    list_display = ("partition", "state", "error", "took", "claims", "did", "created_at")
     list_filter = ("state", "pipeline", ("created_at", admin.DateFieldListFilter))
     search_fields = ("source", "error")
     search_help_text = "a source, or words of the reason"
     ordering = ("-pk",)
     fields = (
-        "partition", "state", "error", "did", "took", "stages", "force", "fence", "attempts", "owner", "lease_until",
+        "partition", "state", "error", "did", "took", "stages", "force", "claims", "attempts", "owner", "lease_until",
         "next_attempt_at", "created_at", "finished_at",
     )  # fmt: skip
     inlines = (StepRows,)
@@ -62,6 +62,10 @@ class RunAdmin(ReadOnly):
     @admin.display(description="run", ordering="pipeline")
     def partition(self, run: Run) -> str:
         return str(run)
+
+    @admin.display(description="claims", ordering="fence")
+    def claims(self, run: Run) -> int:
+        return run.fence
 
     @admin.display(description="counts")
     def did(self, run: Run) -> str:

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 
 from engine.embeddings import filling
-from engine.models import Anomaly, Run
+from engine.models import Anomaly, Embedding, Run
 
 register = template.Library()
 
@@ -47,9 +47,18 @@ def texts(user: User | AnonymousUser) -> Iterator[Waiting]:
             yield Waiting(stuck, f"texts of {table.subject_name} quarantined", f"{address}?state=quarantined")
 
 
+def texts_of(app: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in app["models"] if issubclass(each["model"], Embedding)]
+
+
 @register.filter
 def grouped(apps: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The apps of the index: those with what people curate, then the machinery."""
+    """The apps of the index: those with what people curate, then the machinery, the texts of every app with it."""
     curated = [app for app in apps if app["app_label"] not in MACHINERY]
     machines = [app for app in apps if app["app_label"] in MACHINERY]
+    machines += [
+        {**app, "name": f"Texts of {app['name']}", "models": held} for app in curated if (held := texts_of(app))
+    ]
+    curated = [{**app, "models": [each for each in app["models"] if each not in texts_of(app)]} for app in curated]
+    curated = [app for app in curated if app["models"]]
     return [(name, found) for name, found in (("Curate", curated), ("Operate", machines)) if found]

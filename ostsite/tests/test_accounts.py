@@ -1,5 +1,6 @@
 """Accounts: a name and a password are enough; nobody learns who else is here; every page of it is the site's."""
 
+import base64
 import re
 from html.parser import HTMLParser
 
@@ -53,6 +54,11 @@ def alice() -> User:
 
 def sign_in(client: Client, login: str = "alice_ml", password: str = PASSWORD, **more: str):
     return client.post(ROOT, {"login": login, "password": password, **more})
+
+
+def found(pattern: str, text: str) -> str:
+    """What stands in the pattern's group, where it is first found."""
+    return re.findall(pattern, text)[0]
 
 
 def is_signed_in(client: Client) -> bool:
@@ -323,13 +329,20 @@ def test_who_has_a_second_factor_is_not_in_without_it(client):
 def test_a_second_factor_is_set_up_from_the_page(alice):
     client = confirmed(alice)
     page = client.get(reverse("mfa_activate_totp")).content.decode()
-    secret = re.search(r'id="authenticator_secret"[^>]* value="(\w+)"', page)[1]
+    secret = found(r'id="authenticator_secret"[^>]* value="(\w+)"', page)
     client.post(reverse("mfa_activate_totp"), {"code": code_for(secret)})
     assert set(Authenticator.objects.values_list("user", "type")) == {(alice.pk, "totp"), (alice.pk, "recovery_codes")}
 
 
 def test_a_second_factor_is_set_up_after_a_confirmation_only(alice):
     assert visits(alice).get(reverse("mfa_activate_totp"))["Location"].startswith(reverse("account_reauthenticate"))
+
+
+def test_the_picture_of_the_secret_is_black_on_white(alice):
+    data = found(
+        r'src="data:image/svg\+xml;base64,([^"]+)"', confirmed(alice).get(reverse("mfa_activate_totp")).content.decode()
+    )
+    assert 'fill="white"' in base64.b64decode(data).decode()
 
 
 # Pages
@@ -434,14 +447,14 @@ def test_the_page_for_the_second_factor_is_one_of_ours(client):
 
 def test_the_pages_of_the_link_in_a_mail_are_ours(client, alice):
     client.post(reverse("account_reset_password"), {"email": "alice@ost.example"})
-    link = re.search(r"/accounts/password/reset/key/\S+", mail.outbox[0].body)[0]
+    link = found(r"(/accounts/password/reset/key/\S+)", str(mail.outbox[0].body))
     fine(client.get(link, follow=True))
     fine(client.get(link.replace("-", "-0", 1)))
 
 
 def test_the_page_that_confirms_an_address_is_one_of_ours(client):
     sign_up(client, email="alice@ost.example")
-    link = re.search(r"/accounts/confirm-email/\S+", mail.outbox[0].body)[0]
+    link = found(r"(/accounts/confirm-email/\S+)", str(mail.outbox[0].body))
     fine(client.get(link))
     client.post(link)
     assert EmailAddress.objects.get().verified

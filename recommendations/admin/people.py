@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import UserChangeForm
@@ -139,7 +141,7 @@ class MessageAdmin(ReadOnly):
         return super().get_queryset(request).defer("text", "user__password")
 
 
-class SuperusersOnly:
+class SuperusersSee:
     """Whatever permissions a group was given."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -148,6 +150,8 @@ class SuperusersOnly:
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_module_permission(request)
 
+
+class SuperusersOnly(SuperusersSee):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_module_permission(request)
 
@@ -174,7 +178,28 @@ class GroupsAdmin(SuperusersOnly, Admin, GroupAdmin):
     actions = None
 
 
-for table, kind in ((User, PeopleAdmin), (Group, GroupsAdmin)):
+class AddressAdmin(SuperusersSee, ReadOnly):
+    list_display = fields = ("email", "user", "verified", "primary")
+    list_select_related = ("user",)
+    list_filter = ("verified",)
+    search_fields = ("email__exact", "user__username__exact")
+    ordering = ("-pk",)
+
+
+class GitHubAccountAdmin(SuperusersSee, ReadOnly):
+    list_display = fields = ("user", "provider", "uid", "last_login", "date_joined")
+    list_select_related = ("user",)
+    search_fields = ("uid__exact", "user__username__exact")
+    ordering = ("-pk",)
+
+
+ACCOUNTS = (
+    (User, PeopleAdmin),
+    (Group, GroupsAdmin),
+    (EmailAddress, AddressAdmin),
+    (SocialAccount, GitHubAccountAdmin),
+)
+for table, kind in ACCOUNTS:
     if admin.site.is_registered(table):
         admin.site.unregister(table)
     admin.site.register(table, kind)

@@ -146,7 +146,9 @@ class TermFilter(admin.SimpleListFilter):
             return queryset
         if chosen not in {pk for pk, _ in self.lookup_choices}:
             raise BadRequest(f"There is no such {self.title}.")
-        mine = self.table._default_manager.filter(project=OuterRef("pk"), applies=True, **{str(self.parameter_name): chosen})
+        mine = self.table._default_manager.filter(
+            project=OuterRef("pk"), applies=True, **{str(self.parameter_name): chosen}
+        )
         return queryset.filter(Exists(mine))
 
 

@@ -40,7 +40,10 @@ class NewcomersAsked(PageAsked):
     """The filters of the page of projects; recommendations/filters.py applies them."""
 
     q = Text(
-        max_length=LONGEST, required=False, trim_whitespace=False, help_text="Words or a whole sentence; found by name, words and meaning."
+        max_length=LONGEST,
+        required=False,
+        trim_whitespace=False,
+        help_text="Words or a whole sentence; found by name, words and meaning.",
     )
     category = Term("categories", required=False, help_text="The name of a category.")
     stack = serializers.ListField(

@@ -58,7 +58,7 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 
     def named(self, owner: str, name: str) -> ProjectQuerySet:
         """The one project of that name, in any case."""
-        return self.filter(full_name__iexact=f"{owner}/{name}")
+        return self.alias(lower=Lower("full_name")).filter(lower=f"{owner}/{name}".lower())
 
     def lean(self) -> ProjectQuerySet:
         """Without what no list shows: a README is long."""

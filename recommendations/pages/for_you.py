@@ -18,7 +18,7 @@ from engine.text import joined
 from recommendations import acts, profiles, serving
 from recommendations.generations import KEPT
 from recommendations.models import Interaction, Profile, Project, Recommendation, TechStack
-from recommendations.pages.rows import Request, Wait, lines_of, number, own_path, signed_in, stacks_of, to_sign_in
+from recommendations.pages.rows import Request, Wait, foreign_stacks, lines_of, number, own_path, signed_in, to_sign_in
 from recommendations.reasons import percents
 from recommendations.scoring import COMPONENTS
 from recommendations.templatetags.ost import LABELS
@@ -175,13 +175,13 @@ def row_of(request: Request, project: Project) -> Recommendation | None:
 def drawn(request: Request, project: Project, row: Recommendation | None, back: str) -> HttpResponse:
     """The row in its new state."""
     done = acts.done(request.user, [project.pk]).get(project.pk, set())
-    stacks, refused = stacks_of([project.pk]).get(project.pk, []), request.POST["do"].removeprefix("refuse-")
+    refused = request.POST["do"].removeprefix("refuse-")
     context = {
         "project": project,
         "row": row,
         "rank": row and row.rank,
         "done": done,
-        "stacks": stacks,
+        "stacks": foreign_stacks(request.user, [project.pk]).get(project.pk, []),
         "hidden": Interaction.Kind.DISMISS in done,
         "refused": refused.isdigit() and TechStack.objects.get(pk=refused),
         "next": back,

@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from recommendations import acts
-from recommendations.models import Project, ProjectTechStack, Recommendation
+from recommendations.models import ProfileTechStack, Project, ProjectTechStack, Recommendation
 
 LARGEST = 2**63 - 1  # what an id may be
 LONGEST_PATH = 2_000
@@ -69,34 +69,34 @@ class Line:
     done: what they did with the project; stacks: (id, name), which they may say are not theirs.
     """
 
-    project: Project
-    row: Recommendation | None = None
-    done: Collection[str] = ()
-    stacks: Sequence[tuple[int, str]] = ()
+    row: Recommendation
+    done: Collection[str]
+    stacks: Sequence[tuple[int, str]]
 
     @property
-    def hidden(self) -> bool:
-        return "dismiss" in self.done
+    def project(self) -> Project:
+        return self.row.project
 
 
 def lines_of(user: User, rows: Sequence[Recommendation]) -> list[Line]:
     """The rows with what their buttons need, by one query for the acts and one for the stacks."""
     ids = [row.project_id for row in rows]
-    done, stacks = acts.done(user, ids), stacks_of(ids)
-    return [Line(row.project, row, done.get(row.project_id, ()), stacks.get(row.project_id, [])) for row in rows]
+    done, stacks = acts.done(user, ids), foreign_stacks(user, ids)
+    return [Line(row, done.get(row.project_id, ()), stacks.get(row.project_id, ())) for row in rows]
 
 
-def stacks_of(projects: Collection[int]) -> dict[int, list[tuple[int, str]]]:
-    """The few stacks that each of those projects is most surely made with, as (id, name)."""
-    links = ProjectTechStack.objects.filter(project__in=projects, applies=True)
+def foreign_stacks(user: User, projects: Collection[int]) -> dict[int, list[tuple[int, str]]]:
+    """The few stacks that each project is most surely made with and that they did not name, as (id, name).
+
+    What they named they take back on their profile: refused here by mistake, no undo could tell that it was theirs.
+    """
+    named = ProfileTechStack.objects.filter(profile=user.pk, applies=True)
+    links = ProjectTechStack.objects.filter(project__in=projects, applies=True).exclude(stack__in=named.values("stack"))
     found: dict[int, list[tuple[int, str]]] = {}
-    for project, stack, name in links.order_by("-confidence", "stack__name").values_list(
-        "project_id", "stack_id", "stack__name"
-    ):
-        mine = found.setdefault(project, [])
-        if len(mine) < STACKS_SHOWN:
-            mine.append((stack, name))
-    return found
+    sure = links.order_by("-confidence", "stack__name").values_list("project_id", "stack_id", "stack__name")
+    for project, stack, name in sure:
+        found.setdefault(project, []).append((stack, name))
+    return {project: stacks[:STACKS_SHOWN] for project, stacks in found.items()}
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
+from rest_framework.settings import api_settings
 
+from engine.api.throttling import WINDOW, address_of
 from engine.models import Allowance
 from recommendations import serving
 from recommendations.forms import TryForm
@@ -17,7 +18,6 @@ from recommendations.pages.rows import Request, Wait
 
 UNPROCESSABLE, TOO_MANY = 422, 429
 SHOWN = 10
-WINDOW = 60  # seconds in which an address may try so many lists
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,7 +26,7 @@ def try_it(request: Request) -> HttpResponse:
         serving.warm()
         return drawn(request, {"form": TryForm()})
     taken, left = Allowance.objects.take(f"try:{address_of(request)}", WINDOW)
-    if taken > at_most():
+    if taken > int(api_settings.DEFAULT_THROTTLE_RATES["try"] or 0):
         answer = drawn(request, {"form": TryForm(request.POST), "left": left}, TOO_MANY)
         answer["Retry-After"] = str(left)
         return answer
@@ -50,12 +50,3 @@ def drawn(request: Request, context: dict[str, Any], status: int = 200) -> HttpR
     answer = render(request, f"recommendations/{template}", context, status=status)
     patch_vary_headers(answer, ["HX-Request"])
     return answer
-
-
-def at_most() -> int:
-    rates: dict[str, int] = cast(Any, settings.REST_FRAMEWORK)["DEFAULT_THROTTLE_RATES"]
-    return rates["try"]
-
-
-def address_of(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))

@@ -1,6 +1,8 @@
 import re
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -47,7 +49,7 @@ pytestmark = pytest.mark.django_db
 READ = [Profile, Interaction, Impression, Message, Generation, Recommendation, ProjectCategory, ProjectTechStack]
 EMBEDDINGS = [ProjectEmbedding, ProfileEmbedding, CategoryEmbedding, MessageEmbedding]
 CURATED = [Category, TechStack, Project]
-ACCOUNTS = [User, Group]
+ACCOUNTS = [User, Group, EmailAddress, SocialAccount]
 
 
 def page_of(table, page, *arguments):
@@ -86,6 +88,8 @@ def one_of_each():
     for table in (ProjectEmbedding, ProfileEmbedding):
         table.objects.update(vector_hash="")
     Group.objects.get_or_create(name="curator")
+    EmailAddress.objects.create(user=alice, email="alice_ml@example.org")
+    SocialAccount.objects.create(user=alice, provider="github", uid="1")
     return alice
 
 
@@ -175,7 +179,7 @@ def test_a_curator_opens_what_curators_keep(curator):
         assert curator.get(page_of(table, "changelist")).status_code == 200
 
 
-@pytest.mark.parametrize("table", [User, Group, Message, Interaction])
+@pytest.mark.parametrize("table", [*ACCOUNTS, Message, Interaction])
 def test_a_curator_does_not_open_accounts_or_messages(curator, table):
     assert curator.get(page_of(table, "changelist")).status_code == 403
 

@@ -1,7 +1,6 @@
 """The API: who reads what, what is written, what is listed."""
 
 import json
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User

@@ -1,17 +1,151 @@
-"""The schema says what the API does: every operation is tried with data made from it."""
+"""The schema says what the API does: every operation is tried with data made from it, right and wrong."""
+
+import os
+from io import StringIO
 
 import pytest
 import schemathesis
 from django.core.management import call_command
-from hypothesis import HealthCheck, Phase, settings
-from schemathesis import GenerationMode
-from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
+from schemathesis.engine import events, from_schema
 
-from engine.models import ApiKey
-from ostsite.wsgi import application
-from recommendations.api.documents import schema
+from engine.models import ApiKey, Run
+from recommendations import serving
+from recommendations.api import documents
 from recommendations.api.serializers import NewcomersAsked, ProjectsAsked
 from recommendations.filters import MANY, ProjectFilter
-from recommendations.tests.factories import belongs, knows, make_category, make_projects, make_stack, make_user
+from recommendations.tests.factories import (
+    act,
+    belongs,
+    knows,
+    make_category,
+    make_projects,
+    make_stack,
+    make_user,
+    make_weights,
+    score,
+)
 
 pytestmark = pytest.mark.django_db
+EXAMPLES = int(os.environ.get("API_EXAMPLES", 8))  # for each operation, beside those that the schema suggests
+
+
+@pytest.fixture
+def key(transactional_db, settings):
+    """A key to an API with a few rows of everything, which may be asked without end."""
+    rates = dict.fromkeys(("anon", "user", "try"), 10**9)
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
+    serving.forget()
+    bob, projects = make_user("bob_webdev", bio="Games."), make_projects(4)
+    games, rust = make_category("Games"), make_stack("Rust")
+    belongs(projects[0], games, rust)
+    knows(bob, rust)
+    act(bob, projects[0], "like")
+    make_weights()
+    score()
+    Run.objects.create(pipeline="other")
+    return ApiKey.objects.issue(bob, "a program", ["read", "write"], 30)[1]
+
+
+def findings(url, key, examples):
+    """What schemathesis has to say, with all of its checks and kinds of data."""
+    config = {
+        "seed": 1,
+        "base-url": url,
+        "headers": {"Authorization": f"Bearer {key}"},
+        "generation": {"max-examples": examples, "deterministic": True, "database": "none"},
+    }
+    loaded = schemathesis.openapi.from_url(
+        f"{url}/api/schema/?format=json", config=schemathesis.Config.from_dict(config)
+    )
+    found = []
+    for event in from_schema(loaded).execute():
+        if isinstance(event, events.ScenarioFinished):
+            found += [
+                f"{event.recorder.label}: {node.name}: {node.failure_info.failure}\n{node.failure_info.code_sample}"
+                for nodes in event.recorder.checks.values()
+                for node in nodes
+                if node.failure_info
+            ]
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            found.append(str(getattr(event, "value", None) or event.exception))
+    return found
+
+
+def test_every_operation_does_what_the_schema_says(live_server, key):
+    assert findings(live_server.url, key, EXAMPLES) == []
+
+
+def test_the_schema_is_valid_and_complete(capsys):
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
+
+
+def operations(whole):
+    return {
+        f"{method} {path}": operation
+        for path, methods in whole["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_every_answer_has_an_example():
+    bare = [
+        f"{name} {status}"
+        for name, operation in operations(documents.schema()).items()
+        for status, answer in operation["responses"].items()
+        if status != "204" and not next(iter(answer["content"].values())).get("examples")
+    ]
+    assert bare == []
+
+
+def test_every_body_has_an_example():
+    bodies = [each["requestBody"]["content"]["application/json"] for each in operations(documents.schema()).values()
+              if "requestBody" in each]  # fmt: skip
+    assert (len(bodies), all("examples" in each for each in bodies)) == (3, True)
+
+
+def test_the_filters_of_the_page_are_those_of_the_api():
+    assert set(ProjectsAsked().fields) == {*ProjectFilter.base_filters, "page_size"}
+    assert set(ProjectsAsked().fields) - set(NewcomersAsked().fields) == {"newcomers"}
+    assert MANY == ("stack",)
+
+
+def test_the_schema_names_the_terms_of_the_tables():
+    make_stack("Rust")
+    shown = operations(documents.schema())["get /api/v1/projects/"]["parameters"]
+    assert next(each for each in shown if each["name"] == "stack")["schema"]["items"]["enum"] == ["Rust"]
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "kind"),
+    [
+        ("", "*/*", "application/vnd.oai.openapi"),
+        ("?format=json", "*/*", "application/json"),
+        ("?format=yaml", "*/*", "application/yaml"),
+        ("", "application/json", "application/json"),
+    ],
+)
+def test_the_schema_is_given_as_yaml_and_as_json(client, query, accept, kind):
+    answer = client.get(f"/api/schema/{query}", HTTP_ACCEPT=accept)
+    assert (answer.status_code, answer["Content-Type"].split(";")[0]) == (200, kind)
+
+
+def test_another_format_of_the_schema_is_refused_as_json(client):
+    answer = client.get("/api/schema/?format=exe")
+    assert (answer.status_code, answer.json()["field"]) == (400, "format")
+
+
+# The page
+
+
+def test_the_page_names_every_operation(client):
+    page = client.get("/api/docs/").content.decode()
+    assert all(f'id="{each["operationId"]}"' in page for each in operations(documents.schema()).values())
+
+
+def test_the_page_needs_no_script_and_no_style_of_its_own(client):
+    content = client.get("/api/docs/").content.decode().partition("<h1>")[2]
+    assert not any(word in content for word in ("<script", "style=", "onclick"))
+
+
+def test_the_page_says_how_often_one_may_ask(client):
+    assert "60 requests a minute" in client.get("/api/docs/").content.decode()

@@ -115,6 +115,14 @@ def test_a_row_offers_the_stacks_of_its_project(client, alice):
     assert f'value="refuse-{rust.pk}"' in page(client)
 
 
+def test_a_stack_that_they_named_is_not_offered_as_not_theirs(client, alice):
+    rust, go = make_stack("Rust"), make_stack("Go")
+    belongs(first(alice), rust, go)
+    knows(alice, rust)
+    (line, *_) = client.get("/for-you/").context["lines"]
+    assert line.stacks == [(go.pk, "Go")]
+
+
 def test_somebody_of_whom_nothing_is_known_is_sent_to_say_something(client, alice):
     client.force_login(make_user("new"))
     found = page(client)
