@@ -7,7 +7,8 @@ from django.apps.registry import apps as present
 
 VIEW, ADD_VIEW, VIEW_CHANGE, ADD_VIEW_CHANGE = "view", "add view", "view change", "add view change"
 
-# role -> model -> what it may do with it. Nobody deletes: a link that a curator takes away says so in its row.
+# role -> model -> what it may do with it. A link that a curator takes away is not deleted: its row says "no".
+# To change a run or an embedding is to try it again.
 ROLES = {
     "curator": {
         "recommendations.category": ADD_VIEW_CHANGE,
@@ -21,16 +22,16 @@ ROLES = {
         "recommendations.profile": VIEW,
     },
     "operator": {
-        "engine.run": VIEW_CHANGE,  # to run it again
+        "engine.run": VIEW_CHANGE,
         "engine.step": VIEW,
         "engine.audit": VIEW,
-        "engine.anomaly": VIEW,
+        "engine.anomaly": "view delete",  # deleting one says that it was seen
         "engine.workergroup": VIEW,
         "engine.embeddingmodel": VIEW,
-        "recommendations.projectembedding": VIEW,
-        "recommendations.profileembedding": VIEW,
-        "recommendations.categoryembedding": VIEW,
-        "recommendations.messageembedding": VIEW,
+        "recommendations.projectembedding": VIEW_CHANGE,
+        "recommendations.profileembedding": VIEW_CHANGE,
+        "recommendations.categoryembedding": VIEW_CHANGE,
+        "recommendations.messageembedding": VIEW_CHANGE,
         "django_q.schedule": VIEW,
         "django_q.task": VIEW,
         "django_q.success": VIEW,

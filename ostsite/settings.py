@@ -272,7 +272,9 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "OST Engine",
     "VERSION": "1",
-    "DESCRIPTION": "Projects worth a developer's time, with the reasons.",
+    "DESCRIPTION": "Projects worth a developer's time, with the reasons. A list is {next, previous, results}; next and"
+    " previous are addresses to follow as they are. A write with the header Idempotency-Key, 1 to 200 printable"
+    " characters, is done once: for a day its repetition gets the same answer, another request with that key 422.",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVERS": [{"url": SITE_URL}],
     "ENABLE_DJANGO_DEPLOY_CHECK": False,

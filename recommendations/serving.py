@@ -49,10 +49,11 @@ class List:
 class Place:
     """Where one project stands with a person; left_out says why it is never shown, "" when it may be.
 
-    last: the last row of the first page, to compare with.
+    last: the last row of the first page, to compare with. shares: what each component may bring at most.
     """
 
     row: Recommendation
+    shares: dict[str, float]
     rank: int | None
     among: int
     left_out: str
@@ -278,7 +279,8 @@ def why(user: User, project: Project) -> Place | None:
     if rank is None and not left_out:
         rank = max(standing.rank(at), len(shown) + 1)
     last = shown[: served.weights.top_n][-1] if shown else None
-    return Place(row, rank, int(standing.fit.sum()), left_out, last)
+    shares = generations.named(scoring.shares(formula.weights, person.heard).tolist())
+    return Place(row, shares, rank, int(standing.fit.sum()), left_out, last)
 
 
 def one_row(served: Served, person: Person, at: int) -> tuple[object, ...]:

@@ -64,12 +64,6 @@ LEFT = (
     figure("X-RateLimit-Remaining", "Requests left in this minute."),
     figure("X-RateLimit-Reset", "Seconds until the minute ends."),
 )
-REPEATABLE = OpenApiParameter(
-    idempotency.HEADER,
-    {"type": "string", "pattern": "^[!-~]{1,200}$"},
-    OpenApiParameter.HEADER,
-    description="Any text of yours; a repetition with the same one is answered as the first, and does nothing.",
-)
 
 
 class Operation(AutoSchema):
@@ -77,7 +71,7 @@ class Operation(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         if self.method != "GET":
-            return [*LEFT, REPEATABLE]
+            return [*LEFT]
         asks = cast(View, self.view).asks
         return [*LEFT, asks] if asks._declared_fields else [*LEFT]
 

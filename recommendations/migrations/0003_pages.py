@@ -59,4 +59,6 @@ class Migration(migrations.Migration):
             model_name='project',
             index=django.contrib.postgres.indexes.GinIndex(fields=['search'], name='project_search'),
         ),
+        migrations.AlterModelOptions(name='projectcategory', options={'verbose_name': 'category link'}),
+        migrations.AlterModelOptions(name='projecttechstack', options={'verbose_name': 'stack link'}),
     ]

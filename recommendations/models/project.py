@@ -180,6 +180,7 @@ class ProjectCategory(Link):
     by_vector = models.BooleanField(default=False)
 
     class Meta:
+        verbose_name = "category link"
         constraints = [
             *Link.Meta.constraints,
             models.UniqueConstraint(fields=["project", "category"], name="project_category_once"),
@@ -194,6 +195,7 @@ class ProjectTechStack(Link):
     stack = models.ForeignKey(TechStack, on_delete=models.CASCADE, related_name="project_links")
 
     class Meta:
+        verbose_name = "stack link"
         constraints = [
             *Link.Meta.constraints,
             models.UniqueConstraint(fields=["project", "stack"], name="project_stack_once"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.core.exceptions import BadRequest
-from django.db.models import Count, Exists
+from django.db.models import Count
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils import timezone
@@ -234,16 +234,16 @@ def why(request: Request, owner: str, name: str) -> HttpResponse:
     place = serving.why(request.user, project)
     context: dict[str, object] = {"project": project, "place": place}
     if place:
-        context |= explained(request, place)
+        context |= explained(place)
     return render(request, "recommendations/why.html", context)
 
 
-def explained(request: Request, place: serving.Place) -> dict[str, object]:
+def explained(place: serving.Place) -> dict[str, object]:
     """The figures of a place as the page shows them: each part beside that of the last row of the first page."""
     row, last = place.row, place.last
     beyond = last is not None and bool(place.left_out or place.rank is None or place.rank > last.rank)
     compared = last if beyond and last and last.parts else None
-    parts = parts_of(request, row, compared) if row.parts else []
+    parts = parts_of(place, compared) if row.parts else []
     difference = round(sum(part.more for part in parts), 1)
     return {
         "parts": parts,
@@ -258,9 +258,10 @@ def explained(request: Request, place: serving.Place) -> dict[str, object]:
     }
 
 
-def parts_of(request: Request, row: Recommendation, compared: Recommendation | None) -> list[Part]:
-    shares, values = shares_of(request.user.pk), row.components or {}
-    brings, last = percents_of(row), percents_of(compared) if compared else {}
+def parts_of(place: serving.Place, compared: Recommendation | None) -> list[Part]:
+    shares = dict(zip(COMPONENTS, percents([place.shares[name] for name in COMPONENTS]), strict=True))
+    values = place.row.components or {}
+    brings, last = percents_of(place.row), percents_of(compared) if compared else {}
     return [
         Part(
             name=LABELS[name],
@@ -277,14 +278,3 @@ def parts_of(request: Request, row: Recommendation, compared: Recommendation | N
 def percents_of(row: Recommendation) -> dict[str, float]:
     parts = row.parts or {}
     return dict(zip(COMPONENTS, percents([parts[name] for name in COMPONENTS]), strict=True))
-
-
-def shares_of(user: int) -> dict[str, float]:
-    """What each weight is of those that count for a person, in percent; stacks count once they named one."""
-    served = serving.catalogue()
-    assert served is not None  # whoever has a place has a catalogue
-    mine = Profile.objects.filter(pk=user)
-    named = [Exists(mine.filter(**{f"{links}__applies": True})) for links in ("category_links", "stack_links")]
-    heard = [True, *(mine.values_list(*named).first() or (False, False)), True]
-    counted = [weight * hears for weight, hears in zip(served.weights.formula.weights, heard, strict=True)]
-    return dict(zip(COMPONENTS, percents([weight / sum(counted) for weight in counted]), strict=True))

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from ostsite.tests.browser.site import sign_in_cookie
+from ostsite.tests.browser.site import cookie_of
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -45,7 +45,7 @@ class Visitor:
         return self.page
 
     def sign_in(self, user: User) -> None:
-        self.context.add_cookies([{**sign_in_cookie(user), "url": self.address}])
+        self.context.add_cookies([{**cookie_of(user), "url": self.address}])
 
     def picture(self, name: str) -> None:
         """Keep what is seen, where somebody wants to look at it."""
