@@ -10,7 +10,7 @@ from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin import AdminSite
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -80,28 +80,3 @@ def opens_doors(request: HttpRequest) -> bool:
     """Whether it changes, or is the form to change, who gets in. Lists may be read."""
     name = (request.resolver_match and request.resolver_match.url_name) or ""
     return name.startswith(ACCESS) and (request.method == "POST" or not name.endswith("_changelist"))
-
-
-class AuthenticatorAdmin(ModelAdmin):
-    """Second factors, to take one from somebody who lost it. The secret itself is never shown."""
-
-    list_display = ("user", "type", "created_at", "last_used_at")
-    list_filter = ("type",)
-    list_select_related = ("user",)
-    search_fields = ("user__username__exact",)
-    fields = readonly_fields = list_display
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-def hide_secrets(site: AdminSite) -> None:
-    """allauth's own pages show the seeds of second factors and the secrets of apps, which come from the environment."""
-    from allauth.mfa.models import Authenticator
-    from allauth.socialaccount.models import SocialApp, SocialToken
-
-    site.unregister([Authenticator, SocialApp, SocialToken])
-    site.register(Authenticator, AuthenticatorAdmin)

@@ -25,7 +25,7 @@ class AdminConfig(SimpleAdminConfig):
         super().ready()
         from django.contrib import admin
 
-        from ostsite.admin import hide_secrets
-
         admin.autodiscover()
+        from ostsite.second_factors import hide_secrets  # it needs what was found
+
         hide_secrets(admin.site)

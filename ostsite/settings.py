@@ -277,6 +277,7 @@ SPECTACULAR_SETTINGS = {
     " characters, is done once: for a day its repetition gets the same answer, another request with that key 422.",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVERS": [{"url": SITE_URL}],
+    "COMPONENT_SPLIT_REQUEST": True,
     "ENABLE_DJANGO_DEPLOY_CHECK": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }

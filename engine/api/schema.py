@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from engine.api import idempotency
-from engine.api.serializers import Problem
+from engine.api.serializers import Problem, StrictSerializer
 from engine.api.views import View
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,6 +78,10 @@ class Operation(AutoSchema):
     def get_auth(self) -> list[dict[str, Any]]:
         nobody: list[dict[str, Any]] = [{}] if cast(View, self.view).public and self.method == "GET" else []
         return [*super().get_auth(), *nobody]
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        mapped: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        return {**mapped, "additionalProperties": False} if isinstance(serializer, StrictSerializer) else mapped
 
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
         """A DELETE that must be confirmed has a body too, which spectacular does not foresee."""

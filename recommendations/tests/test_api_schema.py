@@ -7,6 +7,7 @@ import pytest
 import schemathesis
 from django.core.management import call_command
 from django.core.servers.basehttp import WSGIRequestHandler
+from django.db import connections
 from schemathesis.engine import events, from_schema
 
 from engine.models import ApiKey, Run
@@ -33,6 +34,7 @@ EXAMPLES = int(os.environ.get("API_EXAMPLES", 8))  # for each operation, beside 
 @pytest.fixture
 def key(transactional_db, settings, monkeypatch):
     """A key to an API with a few rows of everything, which may be asked without end."""
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)  # no thread of the server keeps one
     monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)  # or each answer takes 40 ms longer
     rates = dict.fromkeys(("anon", "user", "try"), 10**9)
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
