@@ -4,6 +4,7 @@ The clients run on the same cores as the server: the figures say how the three c
 """
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from benchmarks.table import Row
 from engine import runs
 from engine.bulk import copy_in_vectors, copy_into
 from engine.models import ApiKey, EmbeddingModel
-from engine.models.access import digest_of
+from engine.models.access import PREFIX, SHOWN, digest_of
 from engine.pipeline import Scope
 from engine.vectors import unit
 from recommendations.models import Category, Profile, Project, TechStack
@@ -166,10 +167,10 @@ def world() -> list[tuple[str, str]]:
     columns = {"user_id": "int4", "project_id": "int8", "kind": "text", "at": "timestamptz", "count": "int4"}
     copy_into("recommendations_interaction", columns, starred)
     runs.run(RECOMMENDATIONS, Scope(), only=("score",))
-    keys = [(user, f"ost_bench_{user.pk}") for user in users]
+    keys = [(user, PREFIX + secrets.token_urlsafe(32)) for user in users]
     ApiKey.objects.bulk_create(
         ApiKey(
-            user=user, name="bench", shown="ost_bench", digest=digest_of(text), scopes=["read"],
+            user=user, name="bench", shown=text[:SHOWN], digest=digest_of(text), scopes=["read"],
             expires_at=now + timedelta(days=1), used_at=now,
         )
         for user, text in keys
@@ -203,4 +204,5 @@ def link(
     rows = [(*pair, "curated", 1.0, True) for pair in chosen]
     if table.endswith("projectcategory"):
         extra, rows = {**extra, "by_vector": "bool"}, [(*each, False) for each in rows]
-    copy_into(table, {subject: "int8", column: "int8", **extra}, rows)
+    key = "int4" if subject == "profile_id" else "int8"  # as wide as the column
+    copy_into(table, {subject: key, column: "int8", **extra}, rows)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, ValidationError
 from django.db import DataError
-from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
+from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -14,7 +14,6 @@ MESSAGES = {
     403: ("permission_denied", "This is not allowed."),
     404: ("not_found", "There is nothing here."),
     413: ("too_large", "The body is larger than 2 MB."),
-    500: ("server_error", "Something went wrong here. It was noted."),
 }
 
 
@@ -83,8 +82,3 @@ def first_fault(detail: Any, path: tuple[str, ...] = ()) -> tuple[str, str, str 
         at, below = next((at, below) for at, below in enumerate(detail) if below)
         return first_fault(below, path if isinstance(below, str) else (*path, str(at)))
     return getattr(detail, "code", None) or "invalid", str(detail), ".".join(path) or None
-
-
-def as_json(request: HttpRequest, status: int) -> JsonResponse:
-    """The answer to an error that came before any view of the API was found, for the project's error handlers."""
-    return JsonResponse(body(*MESSAGES.get(status, MESSAGES[400])), status=status)

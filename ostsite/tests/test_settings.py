@@ -207,7 +207,7 @@ def test_without_a_mail_server_mail_is_shown():
 
 
 def test_every_session_of_the_database_has_time_limits():
-    options = load()["DATABASES"]["default"]["OPTIONS"]  # type: ignore[index]
+    options = load()["DATABASES"]["default"]["OPTIONS"]
     assert options["connect_timeout"] == 5
     assert {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} <= set(
         re.findall(r"-c (\w+)=", options["options"])
@@ -215,7 +215,7 @@ def test_every_session_of_the_database_has_time_limits():
 
 
 def test_an_address_keeps_the_options_it_names():
-    options = load(DATABASE_URL="postgres://someone@db/ost?sslmode=require")["DATABASES"]["default"]["OPTIONS"]  # type: ignore[index]
+    options = load(DATABASE_URL="postgres://someone@db/ost?sslmode=require")["DATABASES"]["default"]["OPTIONS"]
     assert options["sslmode"] == "require"
 
 

@@ -1,6 +1,6 @@
 """The first page, for a stranger and for a member."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -41,7 +41,7 @@ def test_a_stranger_can_try_at_once(client):
 
 def test_five_that_are_trending_stand_beside_it(client):
     for number in range(7):
-        make_project(f"octo{number}/tool", stars=number, created_at=timezone.now() - timezone.timedelta(days=30))
+        make_project(f"octo{number}/tool", stars=number, created_at=timezone.now() - timedelta(days=30))
     names = [project.full_name for project in client.get("/").context["trending"]]
     assert names == ["octo6/tool", "octo5/tool", "octo4/tool", "octo3/tool", "octo2/tool"]
 

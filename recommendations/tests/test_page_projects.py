@@ -1,5 +1,7 @@
 """The list of projects, what is trending, what is new."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.cache import cache
 from django.db import DatabaseError, connection
@@ -31,7 +33,7 @@ def nothing_held():
 
 
 def days_ago(days):
-    return timezone.now() - timezone.timedelta(days=days)
+    return timezone.now() - timedelta(days=days)
 
 
 def shown(response):

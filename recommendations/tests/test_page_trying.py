@@ -92,7 +92,8 @@ def test_without_a_project_the_page_names_the_command(client):
 def test_hostile_text_is_shown_as_it_is(client):
     make_weights()
     games = make_category()
-    belongs(*make_projects(1, description="<script>alert(1)</script>{{7*7}}"), games)
+    (project,) = make_projects(1, description="<script>alert(1)</script>{{7*7}}")
+    belongs(project, games)
     found = text(tried(client, categories=[games.pk], text="<b>{{6*6}}"))
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}" in found
     assert "&lt;b&gt;{{6*6}}</textarea>" in found

@@ -4,16 +4,19 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
-from ostsite.tests.browser.site import cookie_of
+from ostsite.tests.browser.site import session_of
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=360, height=740)
+Theme = Literal["light", "dark"]
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +48,9 @@ class Visitor:
         return self.page
 
     def sign_in(self, user: User) -> None:
-        self.context.add_cookies([{**cookie_of(user), "url": self.address}])
+        self.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": self.address}]
+        )
 
     def picture(self, name: str) -> None:
         """Keep what is seen, where somebody wants to look at it."""
@@ -59,7 +64,7 @@ def visit(chromium: Browser, live_server) -> Iterator:
     """Open a window: visit(width, theme, script)."""
     opened: list[BrowserContext] = []
 
-    def visitor(viewport: dict[str, int] = WIDE, theme: str = "light", script: bool = True) -> Visitor:
+    def visitor(viewport: ViewportSize = WIDE, theme: Theme = "light", script: bool = True) -> Visitor:
         context = chromium.new_context(
             viewport=viewport, color_scheme=theme, java_script_enabled=script, reduced_motion="reduce"
         )

@@ -1,0 +1,194 @@
+"""A site with a row of every table, every address of it, and whoever may come: for tests of the whole."""
+
+import copy
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache, cached_property
+from typing import Any, NamedTuple
+
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.admin import site
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.db.models.functions import Now
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+from django_q.models import Failure, OrmQ, Schedule, Success
+
+from engine.models import Anomaly, ApiKey, Audit, WorkerGroup
+from ostsite.tests.people import confirmed, person, staff
+from recommendations import profiles
+from recommendations.models import (
+    CategoryEmbedding,
+    Impression,
+    Message,
+    MessageEmbedding,
+    ProfileEmbedding,
+    Project,
+    ProjectEmbedding,
+)
+from recommendations.tests import factories as make
+
+PROBES = ("livez", "health", "metrics")  # answered before any address is looked up
+
+
+class Place(NamedTuple):
+    """An address of the site as the resolver has it; without a name the route stands for it."""
+
+    name: str
+    route: str
+
+
+def places() -> list[Place]:
+    """Every address there is."""
+    return [*walked(get_resolver().url_patterns), *(Place(name, name) for name in PROBES)]
+
+
+def walked(patterns: list[Any], before: str = "", space: str = "") -> Iterator[Place]:
+    for each in patterns:
+        route = before + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from walked(each.url_patterns, route, f"{each.namespace}:" if each.namespace else space)
+        elif isinstance(each, URLPattern):
+            yield Place(f"{space}{each.name}" if each.name else route, route)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What is done meanwhile in the database is not done afterwards."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+# What an address that is a regular expression looks like.
+SPELLED = {
+    "account_confirm_email": "accounts/confirm-email/Mg:abcdef:ghijkl/",
+    "account_reset_password_from_key": "accounts/password/reset/key/2-abc-def/",
+    "admin:app_list": "admin/engine/",
+    "admin/(?P<url>.*)$": "admin/nowhere",
+}
+EMBEDDINGS = (ProjectEmbedding, ProfileEmbedding, CategoryEmbedding, MessageEmbedding)
+
+
+class World:
+    """Rows of every table, most of them alice's; bob is somebody else."""
+
+    def __init__(self) -> None:
+        self.people = people()
+        self.project = self.catalogue()
+        self.hers()
+        self.machinery()
+        self.keys = keys(self.people["alice"], self.people["bob"])
+
+    def catalogue(self) -> Project:
+        alice = self.people["alice"]
+        make.make_model()
+        make.make_weights(author=self.people["root"])
+        games, python = make.make_category("Games", topics=["game"]), make.make_stack("Python", topics=["python"])
+        project, *_ = make.make_projects(3, description="A tool")
+        make.belongs(project, games, python, source="curated")
+        profiles.say(alice, bio="I train models", stacks=[python.pk], categories=[games.pk])
+        make.give_vector(alice, [1, 0, 0])
+        make.score()
+        CategoryEmbedding.objects.want({games.pk: "Games"})
+        return project
+
+    def hers(self) -> None:
+        alice, project = self.people["alice"], self.project
+        make.act(alice, project, "like")
+        Impression.objects.create(user=alice, project=project, request="0" * 32, rank=1)
+        message = Message.objects.create(user=alice, message_id="m1", text="my own words", said_at=timezone.now())
+        MessageEmbedding.objects.want({message.pk: "my own words"})
+        EmailAddress.objects.create(user=alice, email="alice_ml@example.org")
+        SocialAccount.objects.create(user=alice, provider="github", uid="1")
+
+    def machinery(self) -> None:
+        for table in EMBEDDINGS:
+            table.objects.update(vector_hash="")  # a list of texts holds those that wait
+        now = timezone.now()
+        for table, name in ((Success, "a"), (Failure, "b")):
+            table.objects.create(id=name * 32, name=name, func="f", started=now, stopped=now, success=name == "a")
+        OrmQ.objects.create(key="ost", payload="x", lock=now)
+        Schedule.objects.create(func="f", name="once")
+        WorkerGroup.objects.create(name="g", host="h", pid=1)
+        Anomaly.objects.create(kind="odd", subject="one", message="It is odd.")
+        Audit.objects.create(actor="root", action="look", subject="one")
+
+    @cached_property
+    def cookies(self) -> dict[str, Any]:
+        """Of browsers in which each has just typed the password once more."""
+        return {name: confirmed(user).cookies for name, user in self.people.items()}
+
+    def client(self, who: str, **facts: Any) -> Client:
+        """Somebody's browser, or a program with a key of theirs."""
+        if who in self.keys:
+            return Client(headers={"Authorization": f"Bearer {self.keys[who]}"}, **facts)
+        client = Client(**facts)
+        client.cookies = copy.deepcopy(self.cookies.get(who, client.cookies))
+        return client
+
+    def address(self, place: Place) -> str:
+        """The address of that place for what is alice's."""
+        spelled = SPELLED.get(place.name, SPELLED.get(place.route, place.route))
+        return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: self.value(place, found[1]), spelled)
+
+    def value(self, place: Place, argument: str) -> str:
+        if model := model_of(place):
+            return str(self.row(model)) if argument in ("object_id", "pk", "id") else argument
+        said = {
+            "owner": self.project.owner,
+            "name": self.project.name,
+            "username": "alice_ml",
+            "kind": "like",
+            "pk": str(ApiKey.objects.filter(user=self.people["alice"], revoked_at=None).first().pk),  # type: ignore[union-attr]
+        }
+        return said.get(argument, "1")
+
+    @cache  # noqa: B019  the world lives as long as its tests
+    def row(self, model: str) -> Any:
+        """The id of a row of that table: hers where it is a person's."""
+        if model == "auth_user":
+            return self.people["alice"].pk
+        table = next(table for table in site._registry if f"{table._meta.app_label}_{table._meta.model_name}" == model)
+        return table._default_manager.values_list("pk", flat=True).order_by("pk").first()
+
+
+def people() -> dict[str, User]:
+    found = {
+        "alice": person("alice_ml"),
+        "bob": person("bob_webdev"),
+        "staff": staff("carol_staff"),
+        "curator": staff("dora_curator"),
+        "operator": staff("egon_ops"),
+        "root": staff("root", is_superuser=True),
+    }
+    for role in ("curator", "operator"):
+        found[role].groups.add(Group.objects.get(name=role))
+    for user in found.values():
+        profiles.of(user)
+    return found
+
+
+def keys(alice: User, bob: User) -> dict[str, str]:
+    """name -> text of a key."""
+    issued = {
+        "reads": ApiKey.objects.issue(alice, "reads", ["read"], 1),
+        "writes": ApiKey.objects.issue(alice, "writes", ["read", "write"], 1),
+        "bob's": ApiKey.objects.issue(bob, "bob's", ["read", "write"], 1),
+        "revoked": ApiKey.objects.issue(alice, "revoked", ["read", "write"], 1),
+        "expired": ApiKey.objects.issue(alice, "expired", ["read", "write"], 1),
+    }
+    ApiKey.objects.filter(name="revoked").update(revoked_at=Now())
+    ApiKey.objects.filter(name="expired").update(expires_at=Now() - timedelta(seconds=1))
+    return {name: text for name, (_, text) in issued.items()}
+
+
+def model_of(place: Place) -> str:
+    """The table that an address of the admin is about: "engine_run"; "" for any other address."""
+    found = re.match(r"admin/(\w+)/(\w+)/", place.route)
+    return f"{found[1]}_{found[2]}" if found else ""
