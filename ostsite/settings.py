@@ -285,7 +285,12 @@ SPECTACULAR_SETTINGS = {
 # The pipelines that `run_pipeline` knows, by name. engine finds them here, so it knows no domain.
 PIPELINES = {"recommendations": "recommendations.pipeline.RECOMMENDATIONS"}
 # What `prune` empties: name -> function(how many to keep) -> how many went.
-PRUNED = {"generations": "recommendations.generations.prune"}
+PRUNED = {
+    "generations": "recommendations.generations.prune",
+    "allowances": "engine.pruning.allowances",
+    "replies": "engine.api.idempotency.prune",
+    "sessions": "engine.pruning.sessions",
+}
 SCHEDULES = "ostsite.schedules.SCHEDULES"
 TIMING = Timing()
 RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting worker knows its predecessors

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache, cached_property
+from functools import cache
 from typing import Any, NamedTuple
 
 from allauth.account.models import EmailAddress
@@ -84,6 +84,10 @@ class World:
         self.hers()
         self.machinery()
         self.keys = keys(self.people["alice"], self.people["bob"])
+        self.clients = {name: confirmed(user) for name, user in self.people.items()}
+        self.clients |= {name: Client(headers=signed(text)) for name, text in self.keys.items()}
+        self.clients["anon"] = Client()
+        self.cookies = {name: copy.deepcopy(client.cookies) for name, client in self.clients.items()}
 
     def catalogue(self) -> Project:
         alice = self.people["alice"]
@@ -119,17 +123,10 @@ class World:
         Anomaly.objects.create(kind="odd", subject="one", message="It is odd.")
         Audit.objects.create(actor="root", action="look", subject="one")
 
-    @cached_property
-    def cookies(self) -> dict[str, Any]:
-        """Of browsers in which each has just typed the password once more."""
-        return {name: confirmed(user).cookies for name, user in self.people.items()}
-
-    def client(self, who: str, **facts: Any) -> Client:
-        """Somebody's browser, or a program with a key of theirs."""
-        if who in self.keys:
-            return Client(headers={"Authorization": f"Bearer {self.keys[who]}"}, **facts)
-        client = Client(**facts)
-        client.cookies = copy.deepcopy(self.cookies.get(who, client.cookies))
+    def client(self, who: str) -> Client:
+        """Somebody's browser, in which they have just typed the password once more; or a program with a key."""
+        client = self.clients[who]
+        client.cookies = copy.deepcopy(self.cookies[who])  # an earlier test may have signed them out
         return client
 
     def address(self, place: Place) -> str:
@@ -156,6 +153,10 @@ class World:
             return self.people["alice"].pk
         table = next(table for table in site._registry if f"{table._meta.app_label}_{table._meta.model_name}" == model)
         return table._default_manager.values_list("pk", flat=True).order_by("pk").first()
+
+
+def signed(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
 
 
 def people() -> dict[str, User]:

@@ -9,7 +9,7 @@ from engine.commands import whole
 
 
 class Command(BaseCommand):
-    help = "Delete what no reader sees any more: drafts that nothing will finish, and old generations."
+    help = "Delete what no reader sees any more: drafts that nothing will finish, old generations, ended sessions."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -13,7 +13,7 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from ostsite.tests.browser.conftest import NARROW, WIDE, Visitor
-from ostsite.tests.browser.site import furnish, machinery
+from ostsite.tests.browser.furniture import fill_the_admin, furnish
 from ostsite.tests.people import staff
 from recommendations.models import Recommendation
 
@@ -182,7 +182,7 @@ STAFF = [
 
 
 def test_every_page_of_the_staff(visit):
-    machinery(furnish())
+    fill_the_admin(furnish())
     visitor = visit()
     visitor.sign_in(staff(is_superuser=True))
     assert walked(visitor, [*admin_stops(), *STAFF]) == []

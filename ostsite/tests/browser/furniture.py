@@ -1,0 +1,109 @@
+"""A site with something on every page, without the model: vectors are made by hand."""
+
+import random
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.models import User
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule, Task
+
+from engine.models import Anomaly, ApiKey, Audit, Run, Step, WorkerGroup
+from ostsite.tests.browser.site import read
+from ostsite.tests.people import person
+from recommendations import profiles
+from recommendations.models import Category, Impression, Message, MessageEmbedding, Project, TechStack
+from recommendations.tests.factories import act, give_vector, make_model, make_project, make_weights, run, score
+
+DIMENSIONS = 8
+YEAR = timedelta(days=365)
+
+
+def furnish(count: int = 24) -> User:
+    """So many projects and three more, placed by their words, and a list for alice_ml, who is known well."""
+    make_model(DIMENSIONS)
+    make_weights()
+    read(count)
+    make_known_well()
+    make_hard_to_draw()
+    run("enrich")
+    chance = random.Random(0)
+    for project in Project.objects.all():
+        give_vector(project, [chance.gauss(0.3, 1) for _ in range(DIMENSIONS)])
+    alice = make_alice()
+    give_vector(alice, [1] * DIMENSIONS)
+    score()
+    return alice
+
+
+def make_known_well() -> None:
+    make_project(
+        "octo/atlas",
+        description="A map of the night sky that runs in a browser and knows every catalogue of stars.",
+        language="Python",
+        languages={"Python": 71_000, "Rust": 20_000, "TypeScript": 8_000, "Shell": 500},
+        topics=["astronomy", "python", "machine-learning", "good-first-issue", "postgresql"],
+        readme="# Atlas\n\nAtlas draws the sky.\n\n## Begin\n\nInstall it, open a browser, look up.\n",
+        stars=4_321,
+        forks=210,
+        watchers=77,
+        open_issues=12,
+        license="MIT",
+        homepage="https://atlas.example/",
+        created_at=timezone.now() - YEAR,
+        pushed_at=timezone.now(),
+    )
+
+
+def make_hard_to_draw() -> None:
+    """The longest texts, none of which has a place to break, and the greatest figures."""
+    make_project(
+        "octo/archive",
+        description="Averylongwordwithoutanyplacetobreak" * 6 + "<script>alert(1)</script>",
+        language="Objective-C++ of the Elder Days",
+        topics=["a" * 50, "b" * 50],
+        stars=2_147_483_647,
+        homepage="https://" + "long." * 20 + "example/",
+        is_archived=True,
+        is_fork=True,
+        created_at=timezone.now() - 9 * YEAR,
+    )
+    make_project("-".join(["organisation"] * 3) + "/" + "x" * 99, description="Its name is as long as names get.")
+
+
+def make_alice() -> User:
+    """Somebody who said and did something of each kind."""
+    alice = person("alice_ml", email="alice_ml@ost.example")
+    profiles.say(
+        alice,
+        bio="I train language models and care for small ones.",
+        job_title="Engineer",
+        interests=["small models", "teaching"],
+        stacks=list(TechStack.objects.filter(name__in=["Python", "Rust", "PostgreSQL"]).values_list("pk", flat=True)),
+        categories=list(Category.objects.order_by("pk").values_list("pk", flat=True)[:2]),
+    )
+    for project, kind in zip(Project.objects.order_by("pk"), ["star", "star", "like", "save", "dismiss"], strict=False):
+        act(alice, project, kind)
+    return alice
+
+
+def fill_the_admin(user: User) -> None:
+    """A row in each table that only the admin shows."""
+    now, project = timezone.now(), Project.objects.earliest("pk")
+    broken = Run.objects.create(pipeline="recommendations", source="elsewhere", state="quarantined", error="it broke")
+    Step.objects.create(run=broken, name="embed", fence=1, state="failed", error="it broke")
+    Audit.objects.create(actor="carol_ops", action="run again", subject="run 1", note="it was quarantined")
+    Anomaly.objects.alarm("run", "run 1", "quarantined after five claims without progress")
+    WorkerGroup.objects.create(name="g1", host="here", pid=1)
+    ApiKey.objects.issue(user, "laptop", ["read"], 30)
+    for number in (1, 2):
+        done = number == 1
+        Task.objects.create(id=f"{number:032}", name=f"run {number}", func="f", started=now, stopped=now, success=done)
+    Schedule.objects.get_or_create(name="nightly", func="engine.jobs.start", schedule_type="O")
+    OrmQ.objects.create(key="ost", payload="nothing", lock=now)
+    Impression.objects.create(user=user, project=project, request="0" * 32, rank=1)
+    said = Message.objects.create(user=user, message_id="m1", text="I like small models", said_at=now)
+    MessageEmbedding.objects.want({said.pk: said.text})
+    EmailAddress.objects.get_or_create(user=user, email=user.email, primary=True)
+    SocialAccount.objects.create(user=user, provider="github", uid="1", extra_data={"login": user.username})
