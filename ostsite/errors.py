@@ -1,4 +1,4 @@
-"""What is answered when a request fails: a page with a way back, or {code, message, field} under /api/."""
+"""What is answered when a request fails: a page with a way back, or {code, message, field} to programs."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -28,7 +28,7 @@ def answered(request: HttpRequest, status: int, code: str = "", message: str = "
 
 
 def for_programs(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith(("/api/", "/recommendations/"))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

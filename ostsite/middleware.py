@@ -13,7 +13,7 @@ import structlog
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.template.loader import render_to_string
 
 from engine.logs import scrubbed
@@ -23,6 +23,7 @@ logger = structlog.get_logger(__name__)
 
 Next = Callable[[HttpRequest], HttpResponse]
 QUIET = ("/livez", "/health", "/metrics")  # asked every few seconds
+METHODS = ("GET", "HEAD", "POST")  # of pages; the API knows more
 RETRY_SECONDS = 5
 AWAY = "ost.database_away"  # in request.META: what went wrong is told already
 DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -103,7 +104,7 @@ logging.getLogger("django.request").addFilter(not_told)
 def unavailable(request: HttpRequest) -> HttpResponse:
     headers = {"Retry-After": str(RETRY_SECONDS)}
     wants_json = request.get_preferred_type(["text/html", "application/json"]) == "application/json"
-    if wants_json or request.path.startswith("/api/"):
+    if wants_json or errors.for_programs(request):
         said = {"code": "database_unavailable", "message": MESSAGE, "field": None}
         return JsonResponse(said, status=503, headers=headers)
     page = render_to_string("503.html", {"message": MESSAGE})  # without the request: that asks for nothing
@@ -113,7 +114,8 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 class Boundary:
     """What no page and no table can hold is refused before anything reads it: NUL, and bytes that are not UTF-8.
 
-    A cookie may hold NUL as well, written \\000; one with the name of the session's would be asked of the database.
+    So is a method that no page knows: Django's admin and allauth would take some for GET or POST. A cookie may hold
+    NUL as well, written \\000; one with the name of the session's would be asked of the database.
     """
 
     def __init__(self, get_response: Next) -> None:
@@ -123,6 +125,8 @@ class Boundary:
         asked = unquote_to_bytes(request.META.get("QUERY_STRING", "")) + request.path_info.encode("utf-8", "replace")
         if b"\0" in asked or not is_utf8(asked) or any("\0" in value for value in request.COOKIES.values()):
             return errors.answered(request, 400, message="The address or a cookie holds characters that no text has.")
+        if request.method not in METHODS and not errors.for_programs(request):
+            return HttpResponseNotAllowed(METHODS)
         return self.get_response(request)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.core.exceptions import ValidationError
-from django.db.models import ExpressionWrapper, F, FloatField, Q, QuerySet
+from django.db.models import Case, ExpressionWrapper, F, FloatField, Q, QuerySet, When
 from django.db.models.functions import Extract, Greatest, Now
 from django.db.models.lookups import IContains, IEndsWith
 
@@ -76,7 +76,9 @@ def within(projects: QuerySet[Project], ids: Sequence[int]) -> list[int]:
 def with_stars_a_day(projects: QuerySet[Project]) -> QuerySet[Project]:
     """Each with `stars_a_day`, stars by days since it was created, at least one; null where either is unknown."""
     days = Greatest(Extract(Now() - F("created_at"), "epoch") / 86400.0, 1.0, output_field=FloatField())
-    return projects.annotate(stars_a_day=ExpressionWrapper(F("stars") / days, output_field=FloatField()))
+    rate = ExpressionWrapper(F("stars") / days, output_field=FloatField())
+    # GREATEST passes over a null: without the condition an unknown date would count as today's.
+    return projects.annotate(stars_a_day=Case(When(created_at__isnull=False, then=rate)))
 
 
 def trending(projects: QuerySet[Project]) -> QuerySet[Project]:

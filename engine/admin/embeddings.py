@@ -30,6 +30,7 @@ class EmbeddingAdmin(ReadOnly):
     """Without the text in the list: it may be somebody's own words."""
 
     list_display = ("of", "condition", "attempts", "error", "wanted_at", "model")
+    list_display_links = ("condition",)  # the first column leads to whose text it is
     list_select_related = ("model",)
     list_filter = (StateFilter,)
     ordering = ("-pk",)

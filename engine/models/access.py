@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
+from functools import cache
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -31,9 +32,30 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(revoked_at=None, expires_at__gt=Now())
 
     def behind(self, text: str) -> ApiKey | None:
-        """The valid key with that text, its owner with it. The digest is what is looked up, so time tells nothing."""
-        found = self.valid().filter(digest=digest_of(text), user__is_active=True)
-        return found.select_related("user").first()
+        """The valid key with that text, its owner with it. The digest is what is looked up, so time tells nothing.
+
+        Written out: every request with a key asks this, and to build the query anew takes longer than to answer it.
+        """
+        own, theirs = fields_of(self.model), fields_of(User)
+        columns = ", ".join([*(f"k.{name}" for name in own), *(f"u.{name}" for name in theirs)])
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {columns} FROM engine_apikey k JOIN auth_user u ON u.id = k.user_id"  # noqa: S608
+                " WHERE k.digest = %s AND k.revoked_at IS NULL AND k.expires_at > now() AND u.is_active",
+                [digest_of(text)],
+            )
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        key = self.model.from_db(self.db, own, row[: len(own)])
+        key.user = User.from_db(self.db, theirs, row[len(own) :])
+        return key
+
+
+@cache
+def fields_of(model: type[models.Model]) -> list[str]:
+    """The columns of a table, which are also the names of its values."""
+    return [field.attname for field in model._meta.concrete_fields]
 
 
 def digest_of(text: str) -> str:

@@ -1,6 +1,7 @@
 """A site with a row of every table, every address of it, and whoever may come: for tests of the whole."""
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from django.contrib.admin import site
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models.functions import Now
+from django.http import HttpResponse
 from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
@@ -128,6 +131,16 @@ class World:
         client = self.clients[who]
         client.cookies = copy.deepcopy(self.cookies[who])  # an earlier test may have signed them out
         return client
+
+    def ask(self, who: str, method: str, address: str, said: Any = None, **headers: str) -> HttpResponse:
+        """Their request; what it would write is gone afterwards. said: a form, or JSON under /api/."""
+        client = self.client(who)
+        kind = "application/json" if address.startswith("/api/") else MULTIPART_CONTENT
+        body = json.dumps(said or {}) if address.startswith("/api/") else encode_multipart(BOUNDARY, said or {})
+        with undone():
+            if method in ("GET", "HEAD"):
+                return client.generic(method, address, headers=headers)
+            return client.generic(method, address, body, content_type=kind, headers=headers)
 
     def address(self, place: Place) -> str:
         """The address of that place for what is alice's."""

@@ -168,6 +168,7 @@ class UserForm(Guarded, UserChangeForm):
 
 class PeopleAdmin(SuperusersOnly, Admin, UserAdmin):
     form = UserForm
+    readonly_fields = ("last_login", "date_joined")
     ordering = ("-pk",)
     search_fields = ("username__istartswith", "email__exact")
     search_help_text = "how a user name begins, or an address"

@@ -28,7 +28,7 @@ from recommendations.tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-EXAMPLES = int(os.environ.get("API_EXAMPLES", 8))  # for each operation, beside those that the schema suggests
+EXAMPLES = int(os.environ.get("API_EXAMPLES", 5))  # for each operation, beside those that the schema suggests
 
 
 @pytest.fixture

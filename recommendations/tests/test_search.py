@@ -172,3 +172,9 @@ def test_what_is_old_unknown_or_not_kept_is_not_trending(facts):
 def test_a_project_of_today_counts_as_a_day_old():
     make_project("octo/one", stars=50, created_at=timezone.now())
     assert with_stars_a_day(Project.objects.all()).get().stars_a_day == 50  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db
+def test_a_project_of_unknown_date_has_no_stars_a_day():
+    make_project("octo/one", stars=50)
+    assert with_stars_a_day(Project.objects.all()).get().stars_a_day is None  # type: ignore[attr-defined]
