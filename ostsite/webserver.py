@@ -3,6 +3,9 @@
 import os
 
 os.environ["OST_SERVES_PAGES"] = "1"  # before the settings are read
+# Threads answer requests here; were each to have more for its arithmetic, they would only be in each other's way.
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 from ostsite.settings import LOGGING
 

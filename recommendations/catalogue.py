@@ -74,6 +74,14 @@ class Loaded:
     def owners(self) -> tuple[str, ...]:
         return tuple(name.split("/", 1)[0].lower() for name in self.names)
 
+    @cached_property
+    def by_owner(self) -> dict[str, list[int]]:
+        """The positions of what each owner has."""
+        found: dict[str, list[int]] = {}
+        for position, owner in enumerate(self.owners):
+            found.setdefault(owner, []).append(position)
+        return found
+
     @property
     def slots(self) -> str:
         """Digest of which id stands at which place of a hybrid vector."""
@@ -209,14 +217,8 @@ def liked_positions(catalogue: Catalogue, latest: Mapping[int, float]) -> Positi
 
 def owned_by(loaded: Loaded, users: Positions) -> dict[int, Positions]:
     """By user: the positions of the projects whose owner has their name."""
-    names: dict[str, list[int]] = {}
-    for pk, name in User.objects.filter(pk__in=users.tolist()).values_list("pk", "username"):
-        names.setdefault(name.lower(), []).append(pk)
-    owned: dict[int, list[int]] = {}
-    for position, owner in enumerate(loaded.owners):
-        for pk in names.get(owner, ()):
-            owned.setdefault(pk, []).append(position)
-    return {pk: np.array(positions, dtype=np.int64) for pk, positions in owned.items()}
+    names = User.objects.filter(pk__in=users.tolist()).values_list("pk", "username")
+    return {pk: np.array(loaded.by_owner.get(name.lower(), ()), dtype=np.int64) for pk, name in names}
 
 
 def left_out(projects: Matrix, refused: Matrix, theirs: Matrix) -> Positions:

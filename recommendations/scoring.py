@@ -148,7 +148,7 @@ def semantic(vectors: npt.NDArray[np.floating], taste: npt.NDArray[np.floating])
     result = np.zeros(len(vectors), vectors.dtype)
     for start in range(0, len(vectors) if len(taste) else 0, BLOCK):
         block = slice(start, start + BLOCK)
-        result[block] = mean_of_largest(taste @ vectors[block].T)
+        result[block] = mean_of_largest((vectors[block] @ taste.T).T)  # this way round BLAS takes half the time
     return np.clip(result, 0, 1)
 
 

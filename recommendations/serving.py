@@ -134,6 +134,7 @@ def loaded_for(live: Generation | None) -> Served | None:
     if model is None or not Project.objects.exists():
         return None
     loaded = load(model).centred()
+    loaded.by_owner  # noqa: B018  made now, not while somebody waits
     cold = scoring.cold_start(loaded.catalogue, loaded.created)
     generation = live or Generation(weights=Weights.objects.current(), model=model)
     return Served(generation, loaded, cold, time.monotonic())

@@ -12,7 +12,7 @@ from typing import NamedTuple
 ROLES = (
     "anon", "alice", "bob", "staff", "curator", "operator", "root", "reads", "writes", "bob's", "revoked", "expired",
 )  # fmt: skip
-WORDS = {"in": "/accounts/login/", "door": "/admin/login/"}
+WORDS = {"/accounts/login/": "in", "/admin/login/": "door"}
 
 # class: names of addresses
 #     method  a cell a role
@@ -124,8 +124,8 @@ the admin's first page: admin:index
     GET         door  door  door  200   200   200   200   door  door  door  door  door
     POST        door  door  door  200   200   200   200   door  door  door  door  door
 the admin's door: admin:login
-    GET         302   302   302   302   302   302   302   302   302   302   302   302
-    POST        302   302   302   302   302   302   302   302   302   302   302   302
+    GET         in    302   302   302   302   302   302   in    in    in    in    in
+    POST        in    302   302   302   302   302   302   in    in    in    in    in
 the way out of the admin: admin:logout
     GET         302   302   302   405   405   405   405   302   302   302   302   302
     POST        302   302   302   302   302   302   302   302   302   302   302   302

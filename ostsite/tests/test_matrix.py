@@ -8,7 +8,8 @@ from django.http import HttpResponse
 from ostsite.tests.matrix import PAGES, ROLES, WORDS, cell_of, classes, rights
 from ostsite.tests.world import Place, World, model_of, places
 
-OTHER_METHODS = ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get")
+pytestmark = pytest.mark.django_db
+OTHER_METHODS = ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
 CLASSES = {each.title: each for each in classes()}
 CLASS_OF = {name: each for each in CLASSES.values() for name in each.names}
 
@@ -34,13 +35,13 @@ def told(answer: HttpResponse) -> str:
     """The cell of an answer. No redirect leaves the site."""
     goes = answer.get("Location", "")
     assert not goes or (goes.startswith("/") and not goes.startswith("//")), goes
-    return next((word for word, path in WORDS.items() if goes.startswith(f"{path}?next=")), str(answer.status_code))
+    return WORDS.get(goes.partition("?")[0], str(answer.status_code))
 
 
 def page_of(place: Place) -> tuple[str, str] | None:
     """The table and the kind of page, of an address that the admin makes for each of its tables."""
     model = model_of(place)
-    if place.name == f"admin/{model.replace('_', '/', 1)}/<path:object_id>/".replace("django/q", "django_q"):
+    if model and place.route.endswith("/<path:object_id>/"):
         return model, "row"
     page = place.name.removeprefix(f"admin:{model}_")
     return (model, page) if model and page in PAGES else None

@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.servers.basehttp import WSGIRequestHandler
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from ostsite.tests.browser.site import session_of
@@ -60,8 +61,9 @@ class Visitor:
 
 
 @pytest.fixture
-def visit(chromium: Browser, live_server) -> Iterator:
+def visit(chromium: Browser, live_server, monkeypatch) -> Iterator:
     """Open a window: visit(width, theme, script)."""
+    monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)  # or each answer takes 40 ms longer
     opened: list[BrowserContext] = []
 
     def visitor(viewport: ViewportSize = WIDE, theme: Theme = "light", script: bool = True) -> Visitor:

@@ -3,29 +3,32 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from axe_playwright_python.base import AXE_SCRIPT
-from django.contrib.auth.models import User
 from django.contrib import admin
+from django.core.management import call_command
 from django.urls import reverse
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from ostsite.tests.browser.conftest import NARROW, WIDE, Visitor
+from ostsite.tests.browser.conftest import NARROW, WIDE, Theme, Visitor
 from ostsite.tests.browser.furniture import fill_the_admin, furnish
-from ostsite.tests.people import staff
-from recommendations.models import Recommendation
+from ostsite.tests.people import PASSWORD, person, staff
+from recommendations.models import Project, Recommendation, TechStack
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-BY_LOOK = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]  # all others: once
-STAFF_RULES = RULES[:-1]  # Django's own pages keep the law, not every custom
-NOT_OURS = [".selector .help-tooltip"]  # Django's script gives a span a name that nobody reads
-LOOKS = [("light", WIDE, RULES), ("dark", NARROW, BY_LOOK)]
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RULES = [*WCAG, "best-practice"]
+BY_LOOK = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]  # the others: once
+NOT_OURS = [[".selector .help-tooltip"]]  # a script of Django's admin gives a span a name that nobody reads
+LOOKS: list[tuple[Theme, Any]] = [("light", WIDE), ("dark", NARROW)]
 if "OST_SCREENSHOTS" in os.environ:
-    LOOKS += [("dark", WIDE, BY_LOOK), ("light", NARROW, BY_LOOK)]
+    LOOKS += [("dark", WIDE), ("light", NARROW)]
 
 
 @dataclass(frozen=True)
@@ -38,22 +41,28 @@ class Stop:
     status: int = 200
 
 
-def faults(visitor: Visitor, stop: Stop) -> Iterator[str]:
+def walk(visitor: Visitor, stops: Iterable[Stop], rules: list[str] = RULES) -> None:
+    told = [f"{stop.name}: {fault}" for stop in stops for fault in faults(visitor, stop, rules)]
+    assert told == [], "\n".join(told)
+
+
+def faults(visitor: Visitor, stop: Stop, rules: list[str]) -> Iterator[str]:
     """What is wrong with a page, in each look."""
+    page = visitor.page
     visitor.complaints.clear()
-    answer = visitor.page.goto(visitor.address + stop.path)
+    answer = page.goto(visitor.address + stop.path)
     if answer.status != stop.status:
         yield f"answers {answer.status}"
     if stop.then:
-        stop.then(visitor.page)
-    expected = f"status of {stop.status} " if stop.status >= 400 else "\n"
-    yield from (said for said in visitor.complaints if expected not in said)  # axe itself breaks the policy later
-    visitor.page.evaluate(AXE_SCRIPT)
-    for theme, size, rules in LOOKS:
-        visitor.page.emulate_media(color_scheme=theme)
-        visitor.page.set_viewport_size(size)
+        stop.then(page)
+    yield from (said for said in visitor.complaints if stop.status == 200 or f"status of {stop.status}" not in said)
+    page.evaluate(AXE_SCRIPT)  # from here on axe itself breaks the policy
+    for theme, size in LOOKS:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size(size)
         visitor.picture(f"{stop.name}-{theme}-{size['width']}")
-        yield from (f"{theme}, {size['width']}: {fault}" for fault in seen(visitor.page, size["width"], rules))
+        yield from (f"{theme}, {size['width']}: {fault}" for fault in seen(page, size["width"], rules))
+        rules = BY_LOOK
 
 
 def seen(page: Page, width: int, rules: list[str]) -> Iterator[str]:
@@ -63,23 +72,22 @@ def seen(page: Page, width: int, rules: list[str]) -> Iterator[str]:
         yield f"{heads} times h1"
     if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
         yield f"{wide} px wide"
-    found = page.evaluate("options => axe.run(options)", {"resultTypes": ["violations"], "runOnly": rules})
+    options = {"resultTypes": ["violations"], "runOnly": rules}
+    found = page.evaluate("([exclude, options]) => axe.run({exclude}, options)", [NOT_OURS, options])
     for rule in found["violations"]:
         yield from (f"{rule['id']}: {node['html'][:300]}" for node in rule["nodes"])
 
 
-def walked(visitor: Visitor, stops: Iterable[Stop]) -> list[str]:
-    told = [f"{stop.name}: {fault}" for stop in stops for fault in faults(visitor, stop)]
-    open("/tmp/w/axe/told.txt", "a").write("\n".join(told) + "\n")
-    return told
-
-
 @pytest.fixture(autouse=True)
-def quick(settings):
+def with_github(settings):
+    """Signing in with GitHub is set up; passwords cost no time."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.GITHUB_OAUTH_CLIENT_ID = "ost"
+    ours, app = settings.SOCIALACCOUNT_PROVIDERS["github"], {"client_id": "ost", "secret": "hush"}
+    settings.SOCIALACCOUNT_PROVIDERS = {"github": {**ours, "APPS": [app]}}
 
 
-ATLAS = "/projects/octo/atlas/"
+# What is done on a page before it is looked at
 
 
 def choose(page: Page) -> None:
@@ -89,15 +97,28 @@ def choose(page: Page) -> None:
     page.locator("#results .row").first.wait_for()
 
 
-def fail(page: Page) -> None:
-    page.locator("[name=login]").fill("nobody")
-    page.locator("[name=password]").fill("a wrong password")
-    send(page)
+def sign_in(name: str, password: str) -> Callable[[Page], None]:
+    def done(page: Page) -> None:
+        page.locator("[name=login]").fill(name)
+        page.locator("[name=password]").fill(password)
+        page.locator("main").get_by_role("button", name="Sign in", exact=True).click()
+        page.wait_for_load_state()
+
+    return done
 
 
-def send(page: Page) -> None:
-    page.locator("main form").first.get_by_role("button").first.click()
-    page.wait_for_load_state()
+def hide(page: Page) -> None:
+    page.locator(".row").first.get_by_role("button", name="Hide").click()
+    page.get_by_role("button", name="Undo").wait_for()
+
+
+def refuse(page: Page) -> None:
+    page.locator("summary", has_text="Not my stack").first.click()
+
+
+def filters(page: Page) -> None:
+    page.set_viewport_size(NARROW)
+    page.locator("summary", has_text="Filters").click()
 
 
 def issue(page: Page) -> None:
@@ -106,12 +127,34 @@ def issue(page: Page) -> None:
     page.get_by_text("Your new key").wait_for()
 
 
+def say_wrongly(page: Page) -> None:
+    page.locator("main [name=interest]").fill("x" * 41)
+    page.locator("#interests").get_by_role("button", name="Add").click()
+    page.wait_for_load_state()
+
+
+def make_codes(page: Page) -> None:
+    page.locator("main").get_by_role("button", name="Make new codes").click()
+    page.wait_for_load_state()
+
+
+def place(page: Page) -> None:
+    page.locator("#result_list input[type=checkbox]").nth(1).check()
+    page.locator("select[name=action]").select_option(index=1)
+    page.get_by_role("button", name="Go").click()
+    page.wait_for_load_state()
+
+
+# Every page
+
+ATLAS = "/projects/octo/atlas/"
 STRANGERS = [
     Stop("home", "/"),
     Stop("home-tried", "/", choose),
     Stop("try", "/try/"),
     Stop("try-results", "/try/", choose),
     Stop("projects", "/projects/"),
+    Stop("projects-drawer", "/projects/", filters),
     Stop("projects-filtered", "/projects/?language=Python&stars_min=10&active=30&newcomers=1"),
     Stop("projects-second", "/projects/?page=2"),
     Stop("search", "/projects/?q=python"),
@@ -122,26 +165,34 @@ STRANGERS = [
     Stop("trending", "/trending/"),
     Stop("new", "/new/"),
     Stop("sign-in", "/accounts/login/"),
-    Stop("sign-in-wrong", "/accounts/login/", fail),
+    Stop("sign-in-wrong", "/accounts/login/", sign_in("nobody", "a wrong password")),
+    Stop("sign-in-code", "/accounts/login/", sign_in("carol_ops", PASSWORD)),
     Stop("sign-up", "/accounts/signup/"),
+    Stop("github", "/accounts/github/login/"),
+    Stop("github-cancelled", "/accounts/3rdparty/login/cancelled/"),
+    Stop("github-error", "/accounts/3rdparty/login/error/", status=401),
+    Stop("closed", "/accounts/inactive/"),
     Stop("password-reset", "/accounts/password/reset/"),
     Stop("password-reset-done", "/accounts/password/reset/done/"),
     Stop("password-reset-old", "/accounts/password/reset/key/1-old/"),
-    Stop("email-key-old", "/accounts/confirm-email/old/"),
+    Stop("password-reset-key-done", "/accounts/password/reset/key/done/"),
+    Stop("address-old", "/accounts/confirm-email/old/"),
     Stop("404", "/nothing/here/", status=404),
     Stop("api-docs", "/api/docs/"),
 ]
 MEMBERS = [
     Stop("member-home", "/"),
     Stop("for-you", "/for-you/"),
-    Stop("for-you-all", "/for-you/?show=50"),
-    Stop("for-you-filtered", "/for-you/?newcomers=1&small=1"),
+    Stop("for-you-refuse", "/for-you/", refuse),
+    Stop("for-you-filtered", "/for-you/?newcomers=1"),
+    Stop("for-you-none", "/for-you/?newcomers=1&small=1"),
     Stop("member-project", ATLAS),
     Stop("member-projects", "/projects/"),
-    Stop("why", ATLAS + "why/"),
+    Stop("why", f"{ATLAS}why/"),
     Stop("why-not", "/projects/octo/archive/why/"),
     Stop("welcome", "/welcome/"),
     Stop("profile", "/profile/"),
+    Stop("profile-wrong", "/profile/", say_wrongly),
     Stop("profile-hidden", "/profile/?kind=dismiss"),
     Stop("keys", "/profile/keys/"),
     Stop("key-issued", "/profile/keys/", issue),
@@ -150,25 +201,41 @@ MEMBERS = [
     Stop("email", "/accounts/email/"),
     Stop("factor", "/accounts/2fa/"),
     Stop("factor-activate", "/accounts/2fa/totp/activate/"),
+    Stop("github-account", "/accounts/3rdparty/"),
     Stop("reauthenticate", "/accounts/reauthenticate/"),
     Stop("sign-out", "/accounts/logout/"),
+    Stop("for-you-hidden", "/for-you/", hide),
+]
+STAFF = [
+    Stop("admin", "/admin/"),
+    Stop("admin-app", "/admin/recommendations/"),
+    Stop("admin-weights-editor", "/admin/recommendations/weights/add/"),
+    Stop("admin-category-add", "/admin/recommendations/category/add/"),
+    Stop("admin-category-import", "/admin/recommendations/category/import/"),
+    Stop("admin-category-export", "/admin/recommendations/category/export/"),
+    Stop("admin-place", "/admin/recommendations/project/", place),
+]
+SECOND_FACTOR = [
+    Stop("staff-factor", "/accounts/2fa/"),
+    Stop("staff-factor-without", "/accounts/2fa/totp/deactivate/"),
+    Stop("staff-codes-make", "/accounts/2fa/recovery-codes/generate/"),
+    Stop("staff-codes", "/accounts/2fa/recovery-codes/generate/", make_codes),
+    Stop("staff-reauthenticate", "/accounts/2fa/reauthenticate/"),
+    Stop("staff-delete", "/profile/delete/", status=403),
 ]
 
 
-def test_every_page_of_a_stranger(visit):
-    furnish()
-    assert walked(visit(), STRANGERS) == []
+def letters(username: str) -> Iterator[Stop]:
+    """Where the links in mails lead."""
+    address = EmailAddress.objects.get(user__username=username)
+    yield Stop("address", reverse("account_confirm_email", args=[EmailConfirmationHMAC(address).key]))
+    printed = StringIO()
+    call_command("reset_link", username, stdout=printed)
+    yield Stop("password-reset-key", urlsplit(printed.getvalue().strip()).path)
 
 
-def test_every_page_of_a_member(visit):
-    visitor = visit()
-    visitor.sign_in(furnish())
-    assert walked(visitor, MEMBERS) == []
-
-
-def admin_stops() -> Iterator[Stop]:
-    """The first page, each list and the form of its first row."""
-    yield Stop("admin", "/admin/")
+def tables() -> Iterator[Stop]:
+    """Each table's list in the admin, and the form of its first row."""
     for table in admin.site._registry:
         name = f"{table._meta.app_label}_{table._meta.model_name}"
         row = table._default_manager.order_by("pk").first()
@@ -178,16 +245,140 @@ def admin_stops() -> Iterator[Stop]:
         yield Stop(f"admin-{name}-form", reverse(f"admin:{name}_change", args=[row.pk]))
 
 
-STAFF = [
-    Stop("admin-weights-editor", "/admin/recommendations/weights/add/"),
-    Stop("admin-category-add", "/admin/recommendations/category/add/"),
-    Stop("admin-category-import", "/admin/recommendations/category/import/"),
-    Stop("admin-category-export", "/admin/recommendations/category/export/"),
-]
+def test_every_page_of_a_stranger(visit):
+    furnish()
+    EmailAddress.objects.create(user=person("bob_webdev"), email="bob_webdev@ost.example")
+    staff()
+    walk(visit(), [*STRANGERS, *letters("bob_webdev")])
+
+
+def test_every_page_of_a_member(visit):
+    visitor = visit()
+    visitor.sign_in(furnish())
+    walk(visitor, MEMBERS)
 
 
 def test_every_page_of_the_staff(visit):
     fill_the_admin(furnish())
     visitor = visit()
     visitor.sign_in(staff(is_superuser=True))
-    assert walked(visitor, [*admin_stops(), *STAFF]) == []
+    walk(visitor, SECOND_FACTOR)
+    walk(visitor, [*STAFF, *tables()], WCAG)
+
+
+# With nothing
+
+BARE = [Stop("empty-home", "/"), Stop("empty-try", "/try/"), Stop("empty-trending", "/trending/")]
+FILLS = [  # what fills a page that is empty
+    (Stop("empty-projects", "/projects/"), "import_projects"),
+    (Stop("empty-search", "/projects/?q=maps"), "fewer words"),
+    (Stop("empty-new", "/new/"), "import_projects"),
+    (Stop("empty-for-you", "/for-you/"), "import_projects"),
+    (Stop("empty-member-home", "/"), "import_projects"),
+    (Stop("empty-welcome", "/welcome/"), "Interests"),
+    (Stop("empty-profile", "/profile/"), "What you star, like, save or hide"),
+    (Stop("empty-keys", "/profile/keys/"), "Make one below"),
+    (Stop("empty-email", "/accounts/email/"), "No address yet"),
+]
+
+
+def test_every_page_of_a_site_with_nothing_in_it(visit):
+    visitor = visit()
+    walk(visitor, BARE)
+    visitor.sign_in(staff("dave_db", is_superuser=True))
+    for stop, told in FILLS:
+        walk(visitor, [stop])
+        expect(visitor.page.locator("main")).to_contain_text(told)
+    lists = [stop for stop in STAFF if stop.then is None]
+    walk(visitor, lists, WCAG)
+
+
+# Ways to use it
+
+
+def test_without_script_a_list_is_tried_steered_and_filtered(visit):
+    visitor = visit(script=False)
+    alice = furnish()
+    page = visitor.go("/")
+    page.locator("label.chip", has_text="Python").first.click()
+    page.get_by_role("button", name="Show projects").click()
+    expect(page.locator("#results .row").first).to_be_visible()
+
+    visitor.sign_in(alice)
+    visitor.go("/for-you/")
+    hidden = page.locator(".row-title a").first.get_attribute("href")
+    page.locator(".row").first.get_by_role("button", name="Hide").click()
+    expect(page.locator(".row").first).to_be_visible()
+    assert page.locator(f".row-title a[href='{hidden}']").count() == 0
+
+    visitor.go("/projects/")
+    page.locator("#language").select_option("Python")
+    page.get_by_role("button", name="Show", exact=True).click()
+    shown = page.locator(".row .language").all_text_contents()
+    assert set(shown) == {"Python"}
+    assert "language=Python" in page.url
+
+
+FOCUS = """() => {
+  const now = document.activeElement, around = now.closest(".chip") || now;
+  const style = [now, around].map((each) => getComputedStyle(each));
+  return {id: now.id, text: now.textContent.trim(), ring: style.some((s) => s.outlineStyle !== "none" && s.outlineWidth !== "0px")};
+}"""
+
+
+def tabbed(page: Page, until: str, most: int = 60) -> list[dict[str, Any]]:
+    """Where the focus goes, Tab by Tab, until it is on the element with that id."""
+    way: list[dict[str, Any]] = []
+    while len(way) < most and (not way or way[-1]["id"] != until):
+        page.keyboard.press("Tab")
+        way.append(page.evaluate(FOCUS))
+    return way
+
+
+def test_the_keyboard_reaches_everything_and_the_focus_is_seen(visit):
+    visitor = visit()
+    visitor.sign_in(furnish())
+    page = visitor.go("/for-you/")
+    first = page.locator(".row").first.get_attribute("id").removeprefix("project-")
+    way = tabbed(page, f"hide-{first}")
+    assert way[0]["text"] == "Skip to the content"
+    assert [place["id"] for place in way[-3:]] == [f"like-{first}", f"save-{first}", f"hide-{first}"]
+    assert [place for place in way if not place["ring"]] == []
+
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.locator("#site-search")).to_be_focused()
+    page.keyboard.type("a/b")
+    assert page.locator("#site-search").input_value() == "a/b"
+
+    visitor.go("/for-you/")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#content")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+PAPER = "getComputedStyle(document.documentElement).backgroundColor"
+
+
+def test_the_colours_that_were_chosen_stay_and_nothing_moves_for_whom_motion_is_too_much(visit):
+    visitor = visit()
+    page = visitor.go("/")
+    light = page.evaluate(PAPER)
+    page.get_by_role("button", name="Dark").click()
+    dark = page.evaluate(PAPER)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(PAPER) == dark
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="System").click()
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(PAPER) == light
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(PAPER) == dark
+    moving = "Math.max(...[...document.querySelectorAll('*')].map((e) => parseFloat(getComputedStyle(e).transitionDuration)))"
+    assert page.evaluate(moving) == 0
+    page.emulate_media(reduced_motion="no-preference")
+    assert 0 < page.evaluate(moving) <= 0.15
