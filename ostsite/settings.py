@@ -45,7 +45,8 @@ def secret_key() -> str:
 
 # PostgreSQL's limits on a session, so that no lock outlives its owner: a page waits for nobody, a worker may.
 SESSION_LIMITS = "statement_timeout=600s lock_timeout=30s idle_in_transaction_session_timeout=300s"
-if os.environ.get("OST_SERVES_PAGES"):  # ostsite/webserver.py says so
+SERVES_PAGES = bool(os.environ.get("OST_SERVES_PAGES"))  # ostsite/webserver.py says so
+if SERVES_PAGES:
     SESSION_LIMITS = "statement_timeout=5s lock_timeout=5s idle_in_transaction_session_timeout=60s"
 
 

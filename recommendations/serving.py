@@ -6,11 +6,14 @@ it, by the same functions and weights.
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from engine.embeddings.reading import READER, State
@@ -94,7 +97,7 @@ class Served:
 
 
 class Holder:
-    """The one catalogue of this process. While a newer one is loaded, the old one goes on serving."""
+    """The one catalogue of this process. While a newer one is loaded aside, the old one goes on serving."""
 
     def __init__(self) -> None:
         self._loading = threading.Lock()
@@ -104,13 +107,20 @@ class Holder:
         held = self.held
         if held and held.serves(live):
             return held
-        if not self._loading.acquire(blocking=held is None):
+        if held and settings.SERVES_PAGES:
+            if self._loading.acquire(blocking=False):
+                threading.Thread(target=self._load_aside, args=[live], name="catalogue", daemon=True).start()
             return held
-        try:
-            if self.held is held or not self.held:  # nobody was faster
+        with self._loading:
+            if self.held is None or not self.held.serves(live):  # nobody was faster
                 self.held = loaded_for(live)
             return self.held
+
+    def _load_aside(self, live: Generation | None) -> None:
+        try:
+            self.held = loaded_for(live) or self.held
         finally:
+            connection.close()  # it was this thread's own
             self._loading.release()
 
 
@@ -138,6 +148,17 @@ def loaded_for(live: Generation | None) -> Served | None:
     cold = scoring.cold_start(loaded.catalogue, loaded.created)
     generation = live or Generation(weights=Weights.objects.current(), model=model)
     return Served(generation, loaded, cold, time.monotonic())
+
+
+def begin() -> None:
+    """Load the catalogue in a thread, before anybody asks; while the database is away, the first who asks loads it."""
+
+    def load() -> None:
+        with suppress(DatabaseError):
+            catalogue()
+        connection.close()
+
+    threading.Thread(target=load, name="catalogue", daemon=True).start()
 
 
 def warm() -> None:

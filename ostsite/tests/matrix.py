@@ -7,6 +7,7 @@ A cell is a status, or a word: `in` is the way to the sign-in page, `door` the w
 class does not name is a 405 for everybody. HEAD is as GET.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 ROLES = (
@@ -191,7 +192,7 @@ recommendations_categoryembedding    staff: -  curator: -    operator: v  root: 
 recommendations_messageembedding     staff: -  curator: -    operator: v  root: v
 engine_run                           staff: -  curator: -    operator: v  root: v
 engine_audit                         staff: -  curator: -    operator: v  root: v
-engine_anomaly                       staff: -  curator: -    operator: v  root: vd
+engine_anomaly                       staff: -  curator: -    operator: vd root: vd
 engine_workergroup                   staff: -  curator: -    operator: v  root: v
 engine_embeddingmodel                staff: -  curator: -    operator: v  root: v
 engine_apikey                        staff: -  curator: -    operator: -  root: v
@@ -230,6 +231,7 @@ class Class(NamedTuple):
     cells: dict[str, dict[str, str]]
 
 
+@cache
 def classes() -> list[Class]:
     """The table, read."""
     found: list[Class] = []
@@ -245,6 +247,7 @@ def classes() -> list[Class]:
     return found
 
 
+@cache
 def rights() -> dict[str, dict[str, str]]:
     """table -> role -> letters."""
     lines = [line.split() for line in filter(str.strip, ADMIN.splitlines())]

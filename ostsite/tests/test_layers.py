@@ -30,8 +30,8 @@ LAYERS = {
     "recommendations": {
         "pure": "comparing ranking taxonomy scoring reasons texts evaluation readiness schemas",
         "outside": "",
-        "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts inferring"
-        " my_data",
+        "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
+        " inferring my_data",
         "edge": "admin admin.* api api.* apps filters forms management.* pages pages.* pipeline profile_forms search"
         " serving stages templatetags templatetags.* urls weighing",
     },

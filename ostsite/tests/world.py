@@ -46,6 +46,7 @@ class Place(NamedTuple):
     route: str
 
 
+@cache
 def places() -> list[Place]:
     """Every address there is."""
     return [*walked(get_resolver().url_patterns), *(Place(name, name) for name in PROBES)]
@@ -137,9 +138,9 @@ class World:
         client = self.client(who)
         kind = "application/json" if address.startswith("/api/") else MULTIPART_CONTENT
         body = json.dumps(said or {}) if address.startswith("/api/") else encode_multipart(BOUNDARY, said or {})
+        if method in ("GET", "HEAD"):
+            return client.generic(method, address, headers=headers)
         with undone():
-            if method in ("GET", "HEAD"):
-                return client.generic(method, address, headers=headers)
             return client.generic(method, address, body, content_type=kind, headers=headers)
 
     def address(self, place: Place) -> str:

@@ -163,6 +163,20 @@ def test_a_live_list_costs_as_many_queries_however_long_it_is(alice, django_asse
         serving.for_user(alice)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_while_pages_are_served_a_newer_catalogue_is_loaded_aside(settings):
+    settings.SERVES_PAGES = True
+    make_weights()
+    make_projects(3)
+    score()
+    before = serving.catalogue()
+    make_user()
+    score()
+    assert serving.catalogue() is before
+    next(thread for thread in threading.enumerate() if thread.name == "catalogue").join()
+    assert serving.catalogue().generation == Generation.objects.live()
+
+
 # Without an account
 
 

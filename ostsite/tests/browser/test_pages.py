@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from ostsite.tests.browser.conftest import NARROW, WIDE, Theme, Visitor
 from ostsite.tests.browser.furniture import fill_the_admin, furnish
 from ostsite.tests.people import PASSWORD, person, staff
-from recommendations.models import Project, Recommendation, TechStack
+from recommendations.models import Recommendation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from ostsite.tests.browser.site import fill
 from recommendations import serving
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.model]
-PASSWORD = "a long pass phrase"  # noqa: S105  of a made-up person
+PASSWORD = "a long pass phrase"
 
 
 def rows(page: Page):
