@@ -117,8 +117,8 @@ class Line:
         while b"\r\n\r\n" not in answer:
             answer += self.received()
         head, _, body = answer.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        while len(body) < length:
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        while len(body) < int(length) if length else not body.endswith(b"0\r\n\r\n"):  # without a length: in chunks
             body += self.received()
         if b" 200 " not in head[:15]:
             raise RuntimeError(f"{path}: {head[:20]!r} {body[:200]!r}")

@@ -8,7 +8,7 @@ from allauth.mfa.totp.forms import ActivateTOTPForm
 
 
 class Plain:
-    """A label says what goes in; a placeholder that repeats it is noise."""
+    """A label says what goes in, as a sentence begins; a placeholder that repeats it is noise."""
 
     fields: dict[str, Any]
 
@@ -16,6 +16,7 @@ class Plain:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+            field.label = field.label and str(field.label).capitalize()
 
 
 class Login(Plain, forms.LoginForm):

@@ -3,11 +3,12 @@
 import copy
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
@@ -83,6 +84,7 @@ class World:
     """Rows of every table, most of them alice's; bob is somebody else."""
 
     def __init__(self) -> None:
+        self.undo: Callable[[], AbstractContextManager[None]] = undone
         self.people = people()
         self.project = self.catalogue()
         self.hers()
@@ -133,15 +135,35 @@ class World:
         client.cookies = copy.deepcopy(self.cookies[who])  # an earlier test may have signed them out
         return client
 
-    def ask(self, who: str, method: str, address: str, said: Any = None, **headers: str) -> HttpResponse:
-        """Their request; what it would write is gone afterwards. said: a form, or JSON under /api/."""
-        client = self.client(who)
-        kind = "application/json" if address.startswith("/api/") else MULTIPART_CONTENT
-        body = json.dumps(said or {}) if address.startswith("/api/") else encode_multipart(BOUNDARY, said or {})
-        if method in ("GET", "HEAD"):
-            return client.generic(method, address, headers=headers)
-        with undone():
-            return client.generic(method, address, body, content_type=kind, headers=headers)
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """What is asked for meanwhile lasts until the test ends."""
+        self.undo = nullcontext
+        try:
+            yield
+        finally:
+            self.undo = undone
+
+    def ask(
+        self, who: str, method: str, address: str, said: Any = None, as_a_browser: bool = False, **headers: str
+    ) -> HttpResponse:
+        """Their request; what it would write is gone afterwards. said: a form, or JSON under /api/.
+
+        as_a_browser: where another site made them send it, without the token of the form.
+        """
+        client, (path, _, query) = self.client(who), address.partition("?")
+        client.handler.enforce_csrf_checks = as_a_browser  # type: ignore[attr-defined]
+        for_programs = path.startswith("/api/")
+        body = json.dumps(said or {}) if for_programs else encode_multipart(BOUNDARY, said or {})
+        request = {
+            "data": b"" if method in ("GET", "HEAD") else body,
+            "content_type": "application/json" if for_programs else MULTIPART_CONTENT,
+            "headers": headers,
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),  # as a server hands it on
+            "QUERY_STRING": query,
+        }
+        with nullcontext() if method in ("GET", "HEAD") else self.undo():
+            return client.generic(method, "/", **request)
 
     def address(self, place: Place) -> str:
         """The address of that place for what is alice's."""
@@ -175,7 +197,7 @@ def signed(key: str) -> dict[str, str]:
 
 def people() -> dict[str, User]:
     found = {
-        "alice": person("alice_ml"),
+        "alice": person("alice_ml", email="alice_ml@example.org"),
         "bob": person("bob_webdev"),
         "staff": staff("carol_staff"),
         "curator": staff("dora_curator"),
