@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 
 from engine.bulk import copy_out_vectors
 from engine.models import EmbeddingModel
@@ -102,8 +102,8 @@ def load(model: EmbeddingModel) -> Loaded:
             ids=ids,
             vectors=vectors_of("recommendations_projectembedding", model, ids),
             centre=np.zeros(model.dimensions, dtype=np.float32),
-            categories=linked(ProjectCategory.objects.all(), "project_id", "category_id", ids, categories)[0],
-            stacks=linked(ProjectTechStack.objects.all(), "project_id", "stack_id", ids, stacks)[0],
+            categories=linked(ProjectCategory.objects.all(), "project_id", "category_id", ids, categories),
+            stacks=linked(ProjectTechStack.objects.all(), "project_id", "stack_id", ids, stacks),
             stars=np.array([np.nan if row[2] is None else row[2] for row in rows], dtype=np.float64),
             served=np.array([not (row[3] or row[4]) for row in rows], dtype=bool),
         ),
@@ -131,16 +131,11 @@ def vectors_of(table: str, model: EmbeddingModel, ids: Positions) -> Matrix:
     return matrix
 
 
-def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms: Terms) -> tuple[Matrix, Matrix]:
-    """The links that apply, and those refused, as matrices of 0 and 1: a row a subject, a column a term."""
-    chosen = links.filter(**{f"{subject}__in": ids.tolist(), f"{term}__in": terms.ids.tolist()})
-    found = np.array(list(chosen.values_list(subject, term, "applies")), dtype=np.int64).reshape(-1, 3)
-    applies = found[:, 2] > 0
-    theirs, refused = (
-        terms.matrix(np.searchsorted(ids, pairs[:, 0]), pairs[:, 1], len(ids))
-        for pairs in (found[applies], found[~applies])
-    )
-    return theirs, refused
+def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms: Terms) -> Matrix:
+    """The links that apply as a matrix of 0 and 1: a row a subject, a column a term."""
+    chosen = links.filter(applies=True, **{f"{subject}__in": ids.tolist(), f"{term}__in": terms.ids.tolist()})
+    pairs = np.array(list(chosen.values_list(subject, term)), dtype=np.int64).reshape(-1, 2)
+    return terms.matrix(np.searchsorted(ids, pairs[:, 0]), pairs[:, 1], len(ids))
 
 
 def people(loaded: Loaded, model: EmbeddingModel, after: int = 0) -> Iterator[list[Person]]:
@@ -154,35 +149,64 @@ def people(loaded: Loaded, model: EmbeddingModel, after: int = 0) -> Iterator[li
         after = int(ids[-1])
 
 
-def block_of_people(loaded: Loaded, model: EmbeddingModel, ids: Positions) -> list[Person]:
-    """Those people (ids ascending), by a handful of queries however many they are."""
+def block_of_people(
+    loaded: Loaded, model: EmbeddingModel, ids: Positions, names: Mapping[int, str] | None = None
+) -> list[Person]:
+    """Those people (ids ascending), by a handful of queries however many they are. names: their own, where known."""
     texts = scoring.centred(vectors_of("recommendations_profileembedding", model, ids), loaded.catalogue.centre)
-    categories, no_categories = linked(
-        ProfileCategory.objects.all(), "profile_id", "category_id", ids, loaded.categories
-    )
-    stacks, no_stacks = linked(ProfileTechStack.objects.all(), "profile_id", "stack_id", ids, loaded.stacks)
+    categories, stacks = said_by(loaded, ids)
     liked, never = interactions(loaded.catalogue, ids)
-    owned = owned_by(loaded, ids)
+    owned = owned_by(loaded, names or names_of(ids))
     none = np.empty(0, dtype=np.int64)
     return [
         Person(
             id=int(pk),
             text=texts[row] if texts[row].any() else None,
             liked=liked.get(int(pk), none),
-            categories=categories[row],
-            stacks=stacks[row],
+            categories=categories.theirs[row],
+            stacks=stacks.theirs[row],
             never=reduce(
                 np.union1d,
                 (
                     never.get(int(pk), none),
                     owned.get(int(pk), none),
-                    left_out(loaded.catalogue.categories, no_categories[row], categories[row]),
-                    left_out(loaded.catalogue.stacks, no_stacks[row], stacks[row]),
+                    left_out(loaded.catalogue.categories, categories.refused[row], categories.theirs[row]),
+                    left_out(loaded.catalogue.stacks, stacks.refused[row], stacks.theirs[row]),
                 ),
             ),
         )
         for row, pk in enumerate(ids)
     ]
+
+
+@dataclass(frozen=True)
+class SaidTerms:
+    """Which terms of one kind people named as theirs, and which they refused. (m, t) of 0 and 1 each."""
+
+    theirs: Matrix
+    refused: Matrix
+
+
+def said_by(loaded: Loaded, ids: Positions) -> tuple[SaidTerms, SaidTerms]:
+    """The categories and the stacks of those people, by one query."""
+    kinds: tuple[tuple[Any, str, Terms], ...] = (
+        (ProfileCategory, "category_id", loaded.categories),
+        (ProfileTechStack, "stack_id", loaded.stacks),
+    )
+    categories, stacks = (
+        links.objects.filter(profile__in=ids.tolist())
+        .annotate(kind=Value(kind))
+        .values_list("profile_id", term, "applies", "kind")
+        for kind, (links, term, _) in enumerate(kinds)
+    )
+    rows = np.array(list(categories.union(stacks, all=True)), dtype=np.int64).reshape(-1, 4)
+
+    def matrix(terms: Terms, kind: int, applies: bool) -> Matrix:
+        fits = (rows[:, 3] == kind) & (rows[:, 2] == applies) & np.isin(rows[:, 1], terms.ids)
+        return terms.matrix(np.searchsorted(ids, rows[fits, 0]), rows[fits, 1], len(ids))
+
+    said = [SaidTerms(matrix(terms, kind, True), matrix(terms, kind, False)) for kind, (*_, terms) in enumerate(kinds)]
+    return said[0], said[1]
 
 
 def interactions(catalogue: Catalogue, users: Positions) -> tuple[dict[int, Positions], dict[int, Positions]]:
@@ -215,10 +239,13 @@ def liked_positions(catalogue: Catalogue, latest: Mapping[int, float]) -> Positi
     return scoring.representatives(where[speaks], at[speaks], catalogue.stars[where][speaks], LIKED)
 
 
-def owned_by(loaded: Loaded, users: Positions) -> dict[int, Positions]:
+def names_of(users: Positions) -> dict[int, str]:
+    return dict(User.objects.filter(pk__in=users.tolist()).values_list("pk", "username"))
+
+
+def owned_by(loaded: Loaded, names: Mapping[int, str]) -> dict[int, Positions]:
     """By user: the positions of the projects whose owner has their name."""
-    names = User.objects.filter(pk__in=users.tolist()).values_list("pk", "username")
-    return {pk: np.array(loaded.by_owner.get(name.lower(), ()), dtype=np.int64) for pk, name in names}
+    return {pk: np.array(loaded.by_owner.get(name.lower(), ()), dtype=np.int64) for pk, name in names.items()}
 
 
 def left_out(projects: Matrix, refused: Matrix, theirs: Matrix) -> Positions:

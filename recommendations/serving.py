@@ -171,16 +171,21 @@ def warm() -> None:
 # Lists
 
 
-def for_user(user: User, top: int = generations.KEPT) -> List | None:
+def for_user(user: User, top: int = generations.KEPT, profile: Profile | None = None) -> List | None:
     """Their best projects; None while there is no project at all.
 
-    The rows of the live generation, unless their profile changed after it was begun: then scored live.
+    The rows of the live generation, unless their profile changed after it was begun: then scored live. profile:
+    theirs, where it has been read already.
     """
-    return list_of(user, Generation.objects.live(), top)
+    changed = profile.changed_at if profile else changed_at(user)
+    return list_of(user, Generation.objects.live(), changed, top)
 
 
-def list_of(user: User, live: Generation | None, top: int) -> List | None:
-    changed = Profile.objects.filter(pk=user.pk).values_list("changed_at", flat=True).first()
+def changed_at(user: User) -> datetime | None:
+    return Profile.objects.filter(pk=user.pk).values_list("changed_at", flat=True).first()
+
+
+def list_of(user: User, live: Generation | None, changed: datetime | None, top: int) -> List | None:
     if live and changed and changed <= live.inputs_at:
         rows = list(answers.recommendations(live).filter(user=user)[:top])
         if rows:
@@ -254,7 +259,8 @@ def person_of(user: User, served: Served) -> tuple[Person, bool]:
     The stored vector of their text serves when it is that of their present words, otherwise the process reads them.
     Meanwhile an older vector goes on serving.
     """
-    (person,) = block_of_people(served.loaded, served.model, np.array([user.pk], dtype=np.int64))
+    known = {user.pk: user.username}
+    (person,) = block_of_people(served.loaded, served.model, np.array([user.pk], dtype=np.int64), known)
     row = (
         ProfileEmbedding.objects.filter(subject=user.pk, model=served.model)
         .values_list("text", "text_hash", "vector_hash")
@@ -293,7 +299,7 @@ def why(user: User, project: Project) -> Place | None:
     person, _ = person_of(user, served)
     formula = served.weights.formula
     standing = scoring.standing(served.loaded.catalogue, person, formula, served.popular(formula))
-    listing = list_of(user, live, generations.KEPT)
+    listing = list_of(user, live, changed_at(user), generations.KEPT)
     shown = listing.rows if listing else []
     (row,) = with_projects([recommendation(one_row(served, person, at))])
     left_out = reason_left_out(user, project, served, person, bool(standing.fit[at]), row)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.core.exceptions import BadRequest
-from django.db.models import Count
+from django.db.models import Count, Value
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils import timezone
@@ -58,10 +58,14 @@ class Said:
 
 def said_by(person: Profile) -> Said:
     taste = Interaction.objects.filter(user=person.pk, kind__in=Interaction.TASTE).order_by()
-    stacks, categories = person.stack_links.filter(applies=True), person.category_links.filter(applies=True)
+    named = [
+        links.filter(applies=True).annotate(kind=Value(kind)).values_list("kind", f"{kind}__name")
+        for kind, links in (("stack", person.stack_links), ("category", person.category_links))
+    ]
+    names = sorted(named[0].union(named[1], all=True))  # one query for both
     return Said(
-        stacks=sorted(stacks.values_list("stack__name", flat=True)),
-        categories=sorted(categories.values_list("category__name", flat=True)),
+        stacks=[name for kind, name in names if kind == "stack"],
+        categories=[name for kind, name in names if kind == "category"],
         interests=person.interests,
         taste=dict(taste.values_list("kind").annotate(Count("pk"))),
     )
@@ -112,7 +116,7 @@ def query(names: set[str]) -> str:
 def for_you(request: Request) -> HttpResponse:
     on = switched_on(request.GET)
     person = profiles.of(request.user)
-    found = serving.for_user(request.user)
+    found = serving.for_user(request.user, profile=person)
     rows = found.rows if found else []
     fitting = [row for row in rows if all(SWITCHES[name].keeps(row.project) for name in on & SWITCHES.keys())]
     shown = fitting if "show" in on else fitting[:FIRST]

@@ -303,7 +303,7 @@ def export(request: HttpRequest) -> HttpResponse:
 def delete(request: HttpRequest) -> HttpResponse:
     """What will go; and, once they have typed their name, its end."""
     user = cast(User, request.user)
-    if user.is_superuser:
+    if user.is_staff:
         return render(request, "recommendations/profile_delete.html", {"kept": True}, status=403)
     typed = request.POST.get("username", "")
     if request.method == "POST" and typed.strip() == user.username:
