@@ -11,8 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from recommendations import serving
-from recommendations.filters import ordered
+from recommendations import search, serving
 from recommendations.forms import TryForm
 from recommendations.models import Generation, Project, Recommendation
 from recommendations.pages.rows import Request, Wait, lines_of
@@ -25,7 +24,7 @@ def home(request: Request) -> HttpResponse:
     if request.user.is_authenticated:
         return render(request, "recommendations/home.html", for_member(request))
     serving.warm()
-    trending = ordered(Project.objects.offered().lean(), "trending")[:SHOWN]
+    trending = search.trending(Project.objects.lean())[:SHOWN]
     return render(request, "recommendations/home.html", {"form": TryForm(), "trending": trending})
 
 
