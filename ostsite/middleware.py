@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import redis
 import structlog
+from django.conf import settings
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.dispatch import receiver
@@ -114,6 +115,8 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 class Boundary:
     """What no page and no table can hold is refused before anything reads it: NUL, and bytes that are not UTF-8.
 
+    So are more parameters than Django reads; the page that says so, or that a page is missing, would read them again.
+
     So is a method that no page knows: Django's admin and allauth would take some for GET or POST. A cookie may hold
     NUL as well, written \\000; one with the name of the session's would be asked of the database.
     """
@@ -125,6 +128,8 @@ class Boundary:
         asked = unquote_to_bytes(request.META.get("QUERY_STRING", "")) + request.path_info.encode("utf-8", "replace")
         if b"\0" in asked or not is_utf8(asked) or any("\0" in value for value in request.COOKIES.values()):
             return errors.answered(request, 400, message="The address or a cookie holds characters that no text has.")
+        if request.META.get("QUERY_STRING", "").count("&") >= settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:
+            return errors.answered(request, 400, message="The address holds too many parameters.")
         if request.method not in METHODS and not errors.for_programs(request):
             return HttpResponseNotAllowed(METHODS)
         return self.get_response(request)

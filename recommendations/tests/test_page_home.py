@@ -56,7 +56,7 @@ def test_an_empty_site_has_a_first_page(client):
 
 
 def test_hostile_text_is_shown_as_it_is(client):
-    make_project(description="<script>alert(1)</script>{{7*7}}", stars=5)
+    make_project(description="<script>alert(1)</script>{{7*7}}", stars=5, created_at=timezone.now())
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}" in page(client)
 
 

@@ -266,7 +266,10 @@ def test_every_page_of_the_staff(visit):
     visitor = visit()
     visitor.sign_in(staff(is_superuser=True))
     walk(visitor, SECOND_FACTOR)
-    walk(visitor, [*STAFF, *tables()], WCAG)
+    walk(visitor, STAFF, WCAG)
+    visitor.page.set_viewport_size(WIDE)
+    visitor.page.locator("#toggle-nav-sidebar").click()  # it was looked at, and would take half of the time
+    walk(visitor, tables(), WCAG)
 
 
 # With nothing
