@@ -115,20 +115,20 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 class Boundary:
     """What no page and no table can hold is refused before anything reads it: NUL, and bytes that are not UTF-8.
 
-    So are more parameters than Django reads; the page that says so, or that a page is missing, would read them again.
-
-    So is a method that no page knows: Django's admin and allauth would take some for GET or POST. A cookie may hold
-    NUL as well, written \\000; one with the name of the session's would be asked of the database.
+    So is a method that no page knows: Django's admin and allauth would take some for GET or POST. So are more
+    parameters than Django reads: the page that says what is wrong has a search field, which reads them again. A cookie
+    may hold NUL as well, written \\000; one with the name of the session's would be asked of the database.
     """
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        asked = unquote_to_bytes(request.META.get("QUERY_STRING", "")) + request.path_info.encode("utf-8", "replace")
+        query = request.META.get("QUERY_STRING", "")
+        asked = unquote_to_bytes(query) + request.path_info.encode("utf-8", "replace")
         if b"\0" in asked or not is_utf8(asked) or any("\0" in value for value in request.COOKIES.values()):
             return errors.answered(request, 400, message="The address or a cookie holds characters that no text has.")
-        if request.META.get("QUERY_STRING", "").count("&") >= settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:
+        if query.count("&") >= settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:
             return errors.answered(request, 400, message="The address holds too many parameters.")
         if request.method not in METHODS and not errors.for_programs(request):
             return HttpResponseNotAllowed(METHODS)

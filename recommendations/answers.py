@@ -1,9 +1,11 @@
 """What is served: a person's recommendations as rows of the live generation, in words and figures."""
 
+import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import QuerySet
 
 from recommendations import reasons
@@ -13,6 +15,63 @@ from recommendations.scoring import COMPONENTS
 PEOPLE_AT_ONCE = 500
 
 
+class Named(NamedTuple):
+    """What an answer says of a project."""
+
+    full_name: str
+    stars: int | None
+
+
+class Stored(NamedTuple):
+    """A stored recommendation, with no more of it than an answer says."""
+
+    rank: int
+    score: float | None
+    raw_score: float | None
+    components: dict[str, float] | None
+    parts: dict[str, float] | None
+    stacks: list[str]
+    categories: list[str]
+    cold_start: bool
+    moved_because: str
+    project: Named
+    nearest: Named | None
+
+
+STORED = """
+SELECT r.rank, r.score, r.raw_score, r.components, r.parts, r.stacks, r.categories, r.cold_start, r.moved_because,
+       p.full_name, p.stars, n.full_name, n.stars
+FROM recommendations_recommendation r JOIN recommendations_project p ON p.id = r.project_id
+LEFT JOIN recommendations_project n ON n.id = r.nearest_id
+WHERE r.generation_id = %s AND r.user_id = %s AND r.rank <= %s ORDER BY r.rank
+"""
+
+
+def stored(generation: int, user: int, top: int) -> list[Stored]:
+    """The rows of one person in a generation. Written out: of all that is asked, this is asked most often."""
+    with connection.cursor() as cursor:
+        cursor.execute(STORED, [generation, user, top])
+        return [as_stored(*row) for row in cursor]
+
+
+def as_stored(rank: int, score: float, raw: float, components: str | None, parts: str | None, *rest: Any) -> Stored:
+    """The database hands JSON over as text."""
+    stacks, categories, cold_start, moved_because, name, stars, nearest, its_stars = rest
+    return Stored(
+        rank,
+        score,
+        raw,
+        json.loads(components) if components else None,
+        json.loads(parts) if parts else None,
+        stacks,
+        categories,
+        cold_start,
+        moved_because,
+        Named(name, stars),
+        Named(nearest, its_stars) if nearest else None,
+    )
+
+
 def recommendations(generation: Generation) -> "QuerySet[Recommendation]":
     """The rows of a generation with the projects they name, best first."""
     rows = generation.recommendations.select_related("project", "nearest").order_by("user_id", "rank")
@@ -20,7 +79,7 @@ def recommendations(generation: Generation) -> "QuerySet[Recommendation]":
     return rows.defer(*(f"{project}__{name}" for project in ("project", "nearest") for name in unread))
 
 
-def answer(row: Recommendation) -> dict[str, Any]:
+def answer(row: Recommendation | Stored) -> dict[str, Any]:
     """One recommendation as exports, commands and the API give it."""
     return {
         "full_name": row.project.full_name,
@@ -39,7 +98,7 @@ def in_order(figures: dict[str, float] | None) -> dict[str, float] | None:
     return figures and {name: figures[name] for name in (*COMPONENTS, *sorted(set(figures) - set(COMPONENTS)))}
 
 
-def sentences(row: Recommendation) -> list[str]:
+def sentences(row: Recommendation | Stored) -> list[str]:
     said = reasons.sentences(
         parts=row.parts or {},
         stacks=row.stacks,

@@ -120,7 +120,9 @@ def choices_of(filters: ProjectFilter, name: str) -> list[str]:
 
 ORDERED: dict[str, Callable[[QuerySet[Project]], QuerySet[Project]]] = {
     "stars": lambda projects: projects.order_by(F("stars").desc(nulls_last=True), "pk"),
-    "trending": lambda projects: with_stars_a_day(projects).order_by(F("stars_a_day").desc(nulls_last=True), "pk"),
+    "trending": lambda projects: with_stars_a_day(projects).order_by(
+        F("stars_a_day").desc(nulls_last=True), F("stars").desc(nulls_last=True), "pk"
+    ),
     "newest": lambda projects: projects.order_by(F("created_at").desc(nulls_last=True), "pk"),
     "active": lambda projects: projects.order_by(F("pushed_at").desc(nulls_last=True), "pk"),
     "name": lambda projects: projects.order_by("full_name", "pk"),

@@ -1,8 +1,8 @@
 """What the API reads and writes: recommendations, feedback, projects, runs, and what is known of the caller."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.contrib.auth.models import User
 from django.db import connection
@@ -29,7 +29,7 @@ from recommendations import acts, answers, my_data, profiles, search, serving
 from recommendations.api import examples
 from recommendations.api import serializers as facts
 from recommendations.filters import ProjectFilter, faults, ordered
-from recommendations.models import Category, Interaction, Profile, Project, TechStack
+from recommendations.models import Category, Interaction, Profile, Project, Recommendation, TechStack
 
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 ORDERS = {
@@ -70,18 +70,24 @@ class Recommendations(View):
         told="Read by that person, with their key, and by staff with the permission `view_recommendation`.",
     )
     def get(self, request: Request, username: str) -> HttpResponse:
-        person, changed, generation = of_interest(username)
-        allow_reading(caller(request), person, username)
-        key = (person, changed, generation, self.asked["top"])
-        body, etag = RENDERED.get(key) or self.rendered(key, person, username)
+        asked = asked_for(username)
+        allow_reading(caller(request), asked.person, username)
+        key = (asked.person, asked.changed_at, asked.generation, self.asked["top"])
+        body, etag = RENDERED.get(key) or self.rendered(key, asked, username)
         return HttpResponse(body, content_type="application/json", headers={"ETag": etag})
 
-    def rendered(self, key: tuple[Any, ...], person: int, username: str) -> tuple[bytes, str]:
+    def rendered(self, key: tuple[Any, ...], asked: "Asked", username: str) -> tuple[bytes, str]:
         """The answer as bytes; kept as long as nothing changes that it is made from."""
-        served = serving.for_user(User(pk=person, username=username), self.asked["top"])
-        body = JSONRenderer().render(facts_of(username, served))
+        served, top = None, self.asked["top"]
+        rows = answers.stored(asked.generation, asked.person, top) if asked.generation and asked.stands else []
+        if rows:
+            body = JSONRenderer().render(facts_of(username, rows, asked.published_at, asked.weights))
+        else:
+            served = serving.for_user(User(pk=asked.person, username=username), top)
+            figures = (served.rows, served.computed_at, served.weights.version) if served else ([], None, None)
+            body = JSONRenderer().render(facts_of(username, *figures))
         kept = body, etag_of(body)
-        if served and served.generation and not served.reading:
+        if rows or (served and served.generation and not served.reading):
             RENDERED.put(key, kept)
         return kept
 
@@ -96,21 +102,37 @@ class RecommendationsOfWithSlash(Recommendations):
     """The same with a slash at the end."""
 
 
-OF_INTEREST = """
-SELECT person.id, profile.changed_at, (SELECT id FROM recommendations_generation WHERE state = 'live')
+class Asked(NamedTuple):
+    """Who is asked about, when what is known of them changed, and the live generation; person 0: there is nobody."""
+
+    person: int
+    changed_at: datetime | None
+    generation: int | None
+    inputs_at: datetime | None
+    published_at: datetime | None
+    weights: int | None
+
+    @property
+    def stands(self) -> bool:
+        """Whether the rows of the live generation are still true of them."""
+        return bool(self.changed_at and self.inputs_at and self.changed_at <= self.inputs_at)
+
+
+ASKED = """
+SELECT person.id, profile.changed_at, live.id, live.inputs_at, live.published_at, weights.version
 FROM auth_user person LEFT JOIN recommendations_profile profile ON profile.user_id = person.id
+LEFT JOIN recommendations_generation live ON live.state = 'live'
+LEFT JOIN recommendations_weights weights ON weights.id = live.weights_id
 WHERE person.username = %s AND person.is_active
 """
 
 
-def of_interest(username: str) -> tuple[int, datetime | None, int | None]:
-    """Who that is, when what is known of them changed, and which generation is live.
-
-    Written out: this is asked most often of all, and to build it anew each time takes longer than to answer it.
-    """
+def asked_for(username: str) -> Asked:
+    """Written out: to build this query anew each time takes longer than to answer it."""
     with connection.cursor() as cursor:
-        cursor.execute(OF_INTEREST, [username])
-        return cursor.fetchone() or (0, None, None)
+        cursor.execute(ASKED, [username])
+        found = cursor.fetchone()
+    return Asked(*found) if found else Asked(0, None, None, None, None, None)
 
 
 def allow_reading(reader: User, person: int, username: str) -> None:
@@ -122,12 +144,14 @@ def allow_reading(reader: User, person: int, username: str) -> None:
     Audit.objects.create(actor=reader.username, action="read recommendations", subject=username)
 
 
-def facts_of(username: str, served: serving.List | None) -> dict[str, Any]:
+def facts_of(
+    username: str, rows: Iterable[Recommendation | answers.Stored], made_at: datetime | None, weights: int | None
+) -> dict[str, Any]:
     return {
         "user_id": username,
-        "recommendations": [answers.answer(row) for row in served.rows] if served else [],
-        "generated_at": served.computed_at.isoformat() if served else None,
-        "weights": served.weights.version if served else None,
+        "recommendations": [answers.answer(row) for row in rows],
+        "generated_at": made_at and made_at.isoformat(),
+        "weights": weights,
     }
 
 
