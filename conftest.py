@@ -67,11 +67,13 @@ def drop_leftovers() -> None:
 def fresh_process():
     """What a web process keeps between requests belongs to one test alone."""
     yield
+    from engine.api.throttling import PURSE
     from engine.embeddings.reading import READER
     from recommendations import serving
 
     serving.forget()
     READER.forget()
+    PURSE.forget()
 
 
 @pytest.fixture

@@ -163,7 +163,8 @@ class _Index:
         self._names = {fold(name).strip(): entry.id for entry in entries for name in (*entry.aliases, entry.name)}
         self._topics = _turned((topic, entry.id) for entry in entries for topic in entry.topics)
         self._languages = _turned((name.lower(), entry.id) for entry in entries for name in entry.languages)
-        phrases = _turned((" ".join(tokens(word)), entry.id) for entry in entries for word in entry.words)
+        said = [(" ".join(tokens(word)), entry.id) for entry in entries for word in entry.words]
+        phrases = _turned((phrase, owner) for phrase, owner in said if phrase)  # one of signs alone is in no text
         decoys = [f"{before} {phrase}" for before in hidden for phrase in phrases]
         self._phrases = {**dict.fromkeys(decoys, ()), **_homonyms(), **phrases}
         self._lengths = _lengths_by_first_token(self._phrases)

@@ -97,19 +97,19 @@ class ApiKey(models.Model):
 
 
 class AllowanceManager(models.Manager["Allowance"]):
-    def take(self, subject: str, seconds: int) -> tuple[int, int]:
-        """Count one more within the present window: how many that makes, and the seconds until the window ends.
+    def take(self, subject: str, seconds: int, count: int = 1) -> tuple[int, int]:
+        """Count so many more within the present window: how many that makes, and the seconds until the window ends.
 
         One statement on the database's clock, so that any number of processes count together and none is lost.
         """
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO engine_allowance (subject, since, taken) VALUES (%(subject)s,"
-                " to_timestamp(floor(extract(epoch FROM now()) / %(seconds)s) * %(seconds)s), 1)"
-                " ON CONFLICT (subject) DO UPDATE SET since = excluded.since, taken = CASE"
-                " WHEN engine_allowance.since = excluded.since THEN engine_allowance.taken + 1 ELSE 1 END"
+                " to_timestamp(floor(extract(epoch FROM now()) / %(seconds)s) * %(seconds)s), %(count)s)"
+                " ON CONFLICT (subject) DO UPDATE SET since = excluded.since, taken = excluded.taken + CASE"
+                " WHEN engine_allowance.since = excluded.since THEN engine_allowance.taken ELSE 0 END"
                 " RETURNING taken, ceil(%(seconds)s - extract(epoch FROM now() - since))",
-                {"subject": subject, "seconds": seconds},
+                {"subject": subject, "seconds": seconds, "count": count},
             )
             taken, left = cursor.fetchone()
         return taken, max(int(left), 1)

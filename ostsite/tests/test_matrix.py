@@ -144,9 +144,11 @@ def spellings(address: str) -> list[str]:
     last = address.rstrip("/").rpartition("/")[2]
     first = address.split("/")[1]
     return [
-        address.rstrip("/"), address + "/", "/" + address, address.upper(), address.title(), f"{address};", f"{address};.css",
+        address.rstrip("/"), address + "/", "/" + address, address.upper(), address.title(), f"{address};",
+        f"{address};.css",
         address.replace(f"/{first}", f"/{first};a=b", 1), f"/%2e{address}", f"/.{address}", f"/livez/..{address}",
-        f"/livez/%2e%2e{address}", f"{address}%2e", f"{address}%20", f"{address}%23", f"{address}%3f", f"{address}.json",
+        f"/livez/%2e%2e{address}", f"{address}%2e", f"{address}%20", f"{address}%23", f"{address}%3f",
+        f"{address}.json",
         f"{address}..%2f", address.replace(last, f"{last}%09"), address.replace("/", "//"), address.replace("/", "%2f"),
     ]  # fmt: skip
 
@@ -206,7 +208,8 @@ def test_nothing_is_done_for_the_form_of_another_site(world, origin):
 # Addresses that lead elsewhere
 
 AWAY = (
-    "//evil.example", "https:evil.example", "https://evil.example/", "javascript:alert(1)", "/\\evil.example", "///evil.example",
+    "//evil.example", "https:evil.example", "https://evil.example/", "javascript:alert(1)", "/\\evil.example",
+    "///evil.example",
     "http://testserver@evil.example/", "/%09/evil.example", "//evil.example/%2e%2e", "\thttps://evil.example",
 )  # fmt: skip
 NAMES = ("next", "return", "return_to", "redirect", "redirect_to", "redirect_uri", "url", "continue", "success_url")
@@ -272,10 +275,13 @@ WORDS_OF_HERS = {f"recommendations.Profile.{name}" for name in ("bio", "job_titl
 WRITES = {
     "welcome": (
         {"bio": "I mend", "interests": "maps", "categories": "{category}", "stacks": "{stack}"},
-        {*TEXT, "recommendations.Profile.bio", "recommendations.Profile.interests", "recommendations.Profile.welcomed_at"},
+        {*TEXT, *(f"recommendations.Profile.{name}" for name in ("bio", "interests", "welcomed_at"))},
     ),
     "profile": ({"do": "words", "bio": "I mend"}, {*TEXT, *WORDS_OF_HERS}),
-    "act": ({"do": "save", "project": "{project}"}, {"recommendations.Interaction +", "recommendations.Profile.changed_at"}),
+    "act": (
+        {"do": "save", "project": "{project}"},
+        {"recommendations.Interaction +", "recommendations.Profile.changed_at"},
+    ),
     "keys": ({"name": "mine", "scopes": "read", "days": "9"}, {"engine.ApiKey +"}),
     "key_revoke": ({}, {"engine.ApiKey.revoked_at"}),
     "try": ({"text": "maps"}, set()),

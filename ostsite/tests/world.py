@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.contrib.admin import site
 from django.contrib.auth.models import Group, User
 from django.db import transaction
@@ -36,6 +37,17 @@ from recommendations.models import (
     ProjectEmbedding,
 )
 from recommendations.tests import factories as make
+
+# Settings of tests of the whole: passwords cost no time, and there is a token for the figures.
+UNHURRIED = {
+    "METRICS_TOKEN": "for-tests",
+    "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+    "REST_FRAMEWORK": {
+        **settings.REST_FRAMEWORK,
+        "DEFAULT_THROTTLE_RATES": dict.fromkeys(("anon", "user", "try"), 10**9),  # who asks for all asks often
+    },
+}
+
 
 PROBES = ("livez", "health", "metrics")  # answered before any address is looked up
 

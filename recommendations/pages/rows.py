@@ -51,7 +51,8 @@ def to_sign_in(request: Request, back: str) -> HttpResponse:
 
 def own_path(given: str) -> str:
     """The path to go back to, if it is one of ours; otherwise the list for them."""
-    ours = len(given) <= LONGEST_PATH and url_has_allowed_host_and_scheme(given, allowed_hosts=None)
+    path = given.startswith("/") and len(given) <= LONGEST_PATH  # `redirect` takes a bare word for a page's name
+    ours = path and url_has_allowed_host_and_scheme(given, allowed_hosts=None)
     return given if ours else resolve_url("for_you")
 
 

@@ -250,3 +250,9 @@ def test_version_and_placement_do_not_depend_on_the_order_of_rows():
     turned = Taxonomy(CATEGORIES[::-1], STACKS[::-1])
     assert turned.version == SHIPPED.version
     assert place(turned, description="AI agents in Go") == place(description="AI agents in Go")
+
+
+@pytest.mark.parametrize("word", ["🎮", "—", "\u200b", " ", "°"])
+def test_a_word_of_signs_alone_stops_nothing_and_places_nothing(word):
+    rules = Taxonomy([replace(CATEGORIES[0], words=(word, *CATEGORIES[0].words)), *CATEGORIES[1:]], STACKS)
+    assert place(rules, description=f"{word} AI agents in Go") == place(description=f"{word} AI agents in Go")

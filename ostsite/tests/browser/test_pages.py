@@ -274,25 +274,31 @@ def test_every_page_of_the_staff(visit):
 
 # With nothing
 
-BARE = [Stop("empty-home", "/"), Stop("empty-try", "/try/"), Stop("empty-trending", "/trending/")]
-FILLS = [  # what fills a page that is empty
+EMPTY_TO_STRANGERS = [  # with what fills it
+    (Stop("empty-home", "/"), "seed_taxonomy"),
+    (Stop("empty-try", "/try/"), "seed_taxonomy"),
     (Stop("empty-projects", "/projects/"), "import_projects"),
     (Stop("empty-search", "/projects/?q=maps"), "fewer words"),
+    (Stop("empty-trending", "/trending/"), "import_projects"),
     (Stop("empty-new", "/new/"), "import_projects"),
+]
+EMPTY_TO_MEMBERS = [
     (Stop("empty-for-you", "/for-you/"), "import_projects"),
     (Stop("empty-member-home", "/"), "import_projects"),
-    (Stop("empty-welcome", "/welcome/"), "Interests"),
-    (Stop("empty-profile", "/profile/"), "What you star, like, save or hide"),
+    (Stop("empty-welcome", "/welcome/"), "seed_taxonomy"),
+    (Stop("empty-profile", "/profile/"), "seed_taxonomy"),
     (Stop("empty-keys", "/profile/keys/"), "Make one below"),
     (Stop("empty-email", "/accounts/email/"), "No address yet"),
 ]
 
 
-def test_every_page_of_a_site_with_nothing_in_it(visit):
+def test_every_page_of_a_site_with_nothing_in_it_says_what_fills_it(visit):
     visitor = visit()
-    walk(visitor, BARE)
+    for stop, told in EMPTY_TO_STRANGERS:
+        walk(visitor, [stop])
+        expect(visitor.page.locator("main")).to_contain_text(told)
     visitor.sign_in(staff("dave_db", is_superuser=True))
-    for stop, told in FILLS:
+    for stop, told in EMPTY_TO_MEMBERS:
         walk(visitor, [stop])
         expect(visitor.page.locator("main")).to_contain_text(told)
     lists = [stop for stop in STAFF if stop.then is None]
