@@ -38,8 +38,8 @@ the list of one's keys: keys
 her key: key_revoke
     POST        in    302   404   404   404   404   404   in    in    in    in    in
 the end of an account, of which it is alice's that is named: profile_delete
-    GET         in    200   200   200   200   200   403   in    in    in    in    in
-    POST        in    302   422   422   422   422   403   in    in    in    in    in
+    GET         in    200   200   403   403   403   403   in    in    in    in    in
+    POST        in    302   422   403   403   403   403   in    in    in    in    in
 
 her recommendations: recommendations_of recommendations/<str:username>/ api_recommendations
     GET         401   200   404   404   200   404   200   200   200   404   401   401

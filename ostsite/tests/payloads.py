@@ -115,5 +115,3 @@ LINKED = [
     "https://evil.example/?a=<b>&amp;c=%22%3E", "https://evil.example/{{7*7}}", "HTTPS://evil.example/",
     "https://evil.example/#<img/src=x/onerror=alert(1)>",
 ]  # fmt: skip
-# A homepage -> its harmless twin.
-HOMEPAGES = {**dict.fromkeys(UNLINKED, ""), **dict.fromkeys(LINKED, "https://evil.example/")}

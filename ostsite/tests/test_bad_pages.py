@@ -138,8 +138,10 @@ ORDERED = [
 SEARCHED = [
     ("anon", f"/projects/?q={text}", {200})
     for text in (
-        "a%20%26%20", "%22%20(%20!", "%25_%5C", "(((", "(a%2B)%2B%24", "[", "*", "-", "--", "%27", "OR", "%3A*", "%21", "%7C",
-        "a%3Ab", "%3C-%3E", "%5C", "%22", "%E2%80%8B", "%F0%9F%98%80", "%E2%80%AE",  "x" * 200, "or%20" * 66, "/", "a/b",
+        "a%20%26%20", "%22%20(%20!", "%25_%5C", "(((", "(a%2B)%2B%24", "[", "*", "-", "--", "%27", "OR", "%3A*",
+        "%21", "%7C",
+        "a%3Ab", "%3C-%3E", "%5C", "%22", "%E2%80%8B", "%F0%9F%98%80", "%E2%80%AE",  "x" * 200, "or%20" * 66, "/",
+        "a/b",
         "%7B%7B7*7%7D%7D", "%25s", "%0D%0ASet-Cookie:%20a=b", "%01",
     )
 ]  # fmt: skip
@@ -147,21 +149,26 @@ LONG = [("anon", f"/projects/?q={text}", {400}) for text in ("x" * 201, "x" * 1_
 ODD = [
     ("anon", f"/projects/?{query}", {400})
     for query in (
-        "page_size=10", "_connector=OR%201=1", "_negated=1", "category__name=x", "stars__gte=1", "id=1", "pk=1", "Q=a", "q[]=a",
-        "q=a&q=b", "page=1&page=2", "order=name&order=stars", "stars_min=1&stars_min=2", "category=Games&category=Games", "format=json",
+        "page_size=10", "_connector=OR%201=1", "_negated=1", "category__name=x", "stars__gte=1", "id=1", "pk=1",
+        "Q=a", "q[]=a",
+        "q=a&q=b", "page=1&page=2", "order=name&order=stars", "stars_min=1&stars_min=2",
+        "category=Games&category=Games", "format=json",
     )
 ]  # fmt: skip
 OF_A_PERSON = [
     ("alice", f"/for-you/?{query}", {400})
     for query in (
-        "show=all", "show=-1", "show=51", f"show={DIGITS}", "active=1", "active=-30", "newcomers=maybe", "small=0", "show=50&show=20",
+        "show=all", "show=-1", "show=51", f"show={DIGITS}", "active=1", "active=-30", "newcomers=maybe", "small=0",
+        "show=50&show=20",
         "user=2", "page=1", "top=100", "show=%D9%A5%D9%A0",
     )
 ] + [
     ("alice", f"/profile/?{query}", allowed)
     for query, allowed in (
-        ("kind=stare", {404}), ("kind=", {404}), (f"kind={DIGITS}", {404}), (f"kind={MARKUP}", {404}), ("kind=click", {404}),
-        ("page=abc", {200}), ("page=-1", {200}), (f"page={DIGITS}", {200}), ("kind=like&kind=save", {200}), ("unknown=1", {200}),
+        ("kind=stare", {404}), ("kind=", {404}), (f"kind={DIGITS}", {404}), (f"kind={MARKUP}", {404}),
+        ("kind=click", {404}),
+        ("page=abc", {200}), ("page=-1", {200}), (f"page={DIGITS}", {200}), ("kind=like&kind=save", {200}),
+        ("unknown=1", {200}),
     )
 ]  # fmt: skip
 OF_WEIGHTS = [
@@ -169,7 +176,8 @@ OF_WEIGHTS = [
 ] + [
     ("root", f"/admin/recommendations/weights/{rest}", allowed)
     for rest, allowed in (
-        ("add/?from=0x1", {404}), ("add/?from=2&from=99", {404}), ("add/?people=nobody", {200}), (f"add/?people={MARKUP}", {200}),
+        ("add/?from=0x1", {404}), ("add/?from=2&from=99", {404}), ("add/?people=nobody", {200}),
+        (f"add/?people={MARKUP}", {200}),
         (f"add/?people={'a,' * 5000}", {200}), ("?page=99", {404}), ("?page=abc", {404}), (f"?page={DIGITS}", {404}),
         ("?page=-1", {404}), ("?page=1.5", {404}), ("preview/?people=a%0d%0ab", {302}), ("preview/?from=abc", {302}),
     )
@@ -182,11 +190,14 @@ OF_LISTS = [
         ("engine/run/?created_at__gte=0000-01-01", {400}), ("engine/run/?created_at__gte=9999-12-31T25:00", {400}),
         ("engine/run/?created_at__gte=now", {400}), ("engine/run/?created_at__gte=99999-01-01", {400}),
         ("engine/run/?state__regex=(((", {400}), ("engine/run/?state__iregex=(a%2B)%2B$", {400}),
-        ("recommendations/project/?full_name__regex=(((", {400}), ("recommendations/project/?is_archived__exact=maybe", {200, 302, 400}),
-        ("recommendations/interaction/?user__password__startswith=p", {400}), ("auth/user/?password__startswith=p", {400}),
+        ("recommendations/project/?full_name__regex=(((", {400}),
+        ("recommendations/project/?is_archived__exact=maybe", {200, 302, 400}),
+        ("recommendations/interaction/?user__password__startswith=p", {400}),
+        ("auth/user/?password__startswith=p", {400}),
         ("auth/user/?is_staff__exact=2", {200, 302, 400}), ("engine/apikey/?user__password__regex=^a", {400}),
         ("engine/apikey/?digest__startswith=a", {400}), ("recommendations/profile/?user__password=a", {400}),
-        ("recommendations/recommendation/?person=abc", {400}), (f"recommendations/recommendation/?person={DIGITS}", {400}),
+        ("recommendations/recommendation/?person=abc", {400}),
+        (f"recommendations/recommendation/?person={DIGITS}", {400}),
         ("recommendations/recommendation/?person=-1", {400}), ("recommendations/recommendation/?person=%D9%A1", {400}),
         ("recommendations/recommendation/?generation__id__exact=abc", {200, 400}),
         (f"recommendations/recommendation/?generation__id__exact={DIGITS}", {200, 302, 400}),
@@ -196,17 +207,21 @@ OF_LISTS = [
         ("recommendations/project/?p=abc", {200, 302, 400}), (f"recommendations/project/?p={DIGITS}", {200, 302, 400}),
         ("recommendations/project/?p=-1", {200, 302, 400}), ("recommendations/project/?o=abc", {200}),
         ("recommendations/project/?o=-99.0.-.3..", {200}), (f"recommendations/project/?o={DIGITS}", {200, 400}),
-        (f"recommendations/project/?o={'1.' * 500}", {200}), ("recommendations/project/?all=", {200}), ("recommendations/project/?e=1", {200}),
+        (f"recommendations/project/?o={'1.' * 500}", {200}), ("recommendations/project/?all=", {200}),
+        ("recommendations/project/?e=1", {200}),
         (f"recommendations/project/?q={'x' * 201}", {400}), ("recommendations/project/?q=%26%20!%20(%20%7C", {200}),
-        ("recommendations/category/?q=%5C", {200}), ("recommendations/category/?q=%22", {200}), (f"auth/user/?q={'x' * 201}", {400}),
+        ("recommendations/category/?q=%5C", {200}), ("recommendations/category/?q=%22", {200}),
+        (f"auth/user/?q={'x' * 201}", {400}),
         ("recommendations/project/?_to_field=full_name", {400}), ("recommendations/project/?_to_field=password", {400}),
         ("auth/user/?_to_field=password", {400}), ("recommendations/project/?_popup=1", {200}),
         ("recommendations/project/?_connector=OR%201=1", {400}), ("recommendations/project/?_negated=1", {400}),
         ("recommendations/project/?_facets=1", {200, 400}), ("recommendations/project/?unknown=1", {400}),
         ("recommendations/project/?is_archived__exact=1&is_archived__exact=0", {200, 400}),
         ("recommendations/project/export/?as=exe", {400}), ("recommendations/project/export/?as=csv&as=exe", {400}),
-        ("recommendations/project/export/?as=csv&stars__regex=(", {400}), (f"recommendations/project/export/?q={'x' * 201}", {400}),
-        ("autocomplete/?term=a", {403, 404}), ("autocomplete/?app_label=auth&model_name=user&field_name=password", {403, 404}),
+        ("recommendations/project/export/?as=csv&stars__regex=(", {400}),
+        (f"recommendations/project/export/?q={'x' * 201}", {400}),
+        ("autocomplete/?term=a", {403, 404}),
+        ("autocomplete/?app_label=auth&model_name=user&field_name=password", {403, 404}),
         ("jsi18n/?language=%2e%2e%2f", {200}), ("engine/nothing/", {404}), ("nowhere/", {404}),
         ("recommendations/project/1/change/?_changelist_filters=%3D%26%3D", {200, 302}),
     )
@@ -228,14 +243,20 @@ def test_a_parameter_is_answered_as_its_page_says(world, who, address, allowed):
 # Addresses
 
 PATHS = [
-    *((f"/projects/{owner}/tool/", {404}) for owner in ("%2e%2e%2f", "..", "%2e", "a b", "%EF%BB%BF", "x" * 8000, MARKUP, "%25", "%0a")),
+    *((f"/projects/{owner}/tool/", {404}) for owner in ("%2e%2e%2f", "..", "%2e", "a b", "%EF%BB%BF", "x" * 8000,
+        MARKUP, "%25", "%0a")),
     *((f"/projects/{owner}/tool/", {400}) for owner in ("%00", "a%00")),
     *((f"/projects/{owner}/tool/", {404}) for owner in ("%ff%fe", "%c0%ae", "%ed%a0%80")),
-    ("/projects/octo0/%2e%2e%2f%2e%2e%2fetc%2fpasswd/", {404}), ("/projects/octo0/tool/why/%00", {400}), ("/" + "x" * 8192, {404, 414}),
-    ("/%2e%2e%2f%2e%2e%2fetc/passwd", {404}), ("/static/%2e%2e%2f%2e%2e%2fmanage.py", {404}), ("/static/..%5cmanage.py", {404}),
-    ("/static/%00", {400, 404}), ("/static/" + "x" * 8192, {404}), ("/%ff%fe", {404}), ("//evil.com/", {404}), ("//evil.com", {404}),
-    ("///evil.com/%2e%2e", {404}), ("/\\evil.com/", {404}), ("/https://evil.com/", {404}), ("/projects/%0d%0aSet-Cookie:%20a=b/x/", {404}),
-    ("/profile/keys/abc/revoke/", {404}), ("/favicon.ico%00", {400}), ("/.git/config", {404}), ("/.env", {404}), ("/admin/../.env", {302}),
+    ("/projects/octo0/%2e%2e%2f%2e%2e%2fetc%2fpasswd/", {404}), ("/projects/octo0/tool/why/%00", {400}),
+    ("/" + "x" * 8192, {404, 414}),
+    ("/%2e%2e%2f%2e%2e%2fetc/passwd", {404}), ("/static/%2e%2e%2f%2e%2e%2fmanage.py", {404}),
+    ("/static/..%5cmanage.py", {404}),
+    ("/static/%00", {400, 404}), ("/static/" + "x" * 8192, {404}), ("/%ff%fe", {404}), ("//evil.com/", {404}),
+    ("//evil.com", {404}),
+    ("///evil.com/%2e%2e", {404}), ("/\\evil.com/", {404}), ("/https://evil.com/", {404}),
+    ("/projects/%0d%0aSet-Cookie:%20a=b/x/", {404}),
+    ("/profile/keys/abc/revoke/", {404}), ("/favicon.ico%00", {400}), ("/.git/config", {404}), ("/.env", {404}),
+    ("/admin/../.env", {302}),
 ]  # fmt: skip
 
 
@@ -295,7 +316,15 @@ def test_head_answers_as_get_without_the_page(world, place):
 
 # Headers
 
-SOME = {"/": 200, "/projects/": 200, "/for-you/": 200, "/projects/octo0/tool/": 200, "/admin/": 302, "/try/": 200, "/nowhere/": 404}
+SOME = {
+    "/": 200,
+    "/projects/": 200,
+    "/for-you/": 200,
+    "/projects/octo0/tool/": 200,
+    "/admin/": 302,
+    "/try/": 200,
+    "/nowhere/": 404,
+}
 FOREIGN = (
     "evil.com",
     "evil.com:80",
@@ -308,13 +337,20 @@ FOREIGN = (
 )
 IGNORED = [
     {"If-None-Match": '"' * 5000}, {"If-None-Match": "W/"}, {"If-Modified-Since": "Fri, 31 Dec 99999 23:59:59 GMT"},
-    {"If-Modified-Since": "0"}, {"If-Modified-Since": "x" * 5000}, {"Range": "bytes=0-0,-1,99999999999999999999-"}, {"Range": "bytes=abc"},
-    {"Range": "bytes=5-2"}, {"Accept": "application/xml"}, {"Accept": ";q=abc,*/*;q=9e9"}, {"Accept-Language": "é" * 500},
-    {"Accept-Language": "en," * 1000}, {"Accept-Encoding": "gzip;q=x"}, {"Referer": "javascript:alert(1)"}, {"User-Agent": "x" * 8000},
-    {"X-Tries": "-1"}, {"X-Tries": DIGITS}, {"X-Tries": "²"}, {"HX-Current-URL": "http://[::1"}, {"HX-Target": MARKUP}, {"X-Forwarded-For": "a" * 5000},
-    {"X-Forwarded-For": "evil"}, {"HX-Trigger": "x" * 5000}, {"HX-Request": "maybe"}, {"HX-Request": "true", "HX-Boosted": "x"}, {"Content-Length": "-1"},
-    {"Content-Length": "abc"}, {"Content-Type": "multipart/form-data"}, {"Expect": "100-continue"}, {"X-CSRFToken": "é"},
-    {"HX-Request": "true", "HX-Current-URL-URI-AutoEncoded": "true", "HX-Current-URL": "%ff%00"}, {"Authorization": "Basic %%%"}, {"Origin": "null"},
+    {"If-Modified-Since": "0"}, {"If-Modified-Since": "x" * 5000}, {"Range": "bytes=0-0,-1,99999999999999999999-"},
+    {"Range": "bytes=abc"},
+    {"Range": "bytes=5-2"}, {"Accept": "application/xml"}, {"Accept": ";q=abc,*/*;q=9e9"},
+    {"Accept-Language": "é" * 500},
+    {"Accept-Language": "en," * 1000}, {"Accept-Encoding": "gzip;q=x"}, {"Referer": "javascript:alert(1)"},
+    {"User-Agent": "x" * 8000},
+    {"X-Tries": "-1"}, {"X-Tries": DIGITS}, {"X-Tries": "²"}, {"HX-Current-URL": "http://[::1"},
+    {"HX-Target": MARKUP}, {"X-Forwarded-For": "a" * 5000},
+    {"X-Forwarded-For": "evil"}, {"HX-Trigger": "x" * 5000}, {"HX-Request": "maybe"},
+    {"HX-Request": "true", "HX-Boosted": "x"}, {"Content-Length": "-1"},
+    {"Content-Length": "abc"}, {"Content-Type": "multipart/form-data"}, {"Expect": "100-continue"},
+    {"X-CSRFToken": "é"},
+    {"HX-Request": "true", "HX-Current-URL-URI-AutoEncoded": "true", "HX-Current-URL": "%ff%00"},
+    {"Authorization": "Basic %%%"}, {"Origin": "null"},
 ]  # fmt: skip
 
 
@@ -390,8 +426,10 @@ BODIES = {
     ),
     "charset": (f"{TEXT}; charset=bogus", "text=x", {200, 302, 400, 404, 422}),
     "charset_utf_16": (f"{TEXT}; charset=utf-16", "text=x", {200, 302, 400, 404, 422}),
-    "nul": (TEXT, "text=%00&bio=%00&do=%00&project=%00&name=%00&login=%00&username=%00&interests=%00&do=", {200, 400, 404, 422}),
-    "not_utf8": (TEXT, "text=%ff&do=words&bio=%ff&project=%ff&name=%ff&login=%ff&interests=%ed%a0%80", {200, 302, 400, 404, 422}),
+    "nul": (TEXT, "text=%00&bio=%00&do=%00&project=%00&name=%00&login=%00&username=%00&interests=%00&do=",
+        {200, 400, 404, 422}),
+    "not_utf8": (TEXT, "text=%ff&do=words&bio=%ff&project=%ff&name=%ff&login=%ff&interests=%ed%a0%80",
+        {200, 302, 400, 404, 422}),
     "json": ("application/json", "[" * 100_000, {200, 302, 400, 404, 415, 422}),
     "xml": ("application/xml", "<x/>", {200, 302, 400, 404, 415, 422}),
     "no_type": ("", "text=x", {200, 302, 400, 404, 415, 422}),
@@ -417,38 +455,64 @@ def test_a_form_that_cannot_be_read_is_a_400(world, form, strict, body):
 
 BIG = "9" * 30
 SAID = [
-    *(("act", {"do": "like", "project": pk}, {404}) for pk in ("", "abc", "-1", "0", BIG, DIGITS, "1\0", "1.5", "١", "1 or 1=1")),
-    *(("act", {"do": do}, {400}) for do in ("", "star", "like\0", "LIKE", "undo-", "undo-star", "x" * 300_000, "click")),
-    *(("act", {"do": f"{verb}-{pk}"}, {404}) for verb in ("refuse", "accept") for pk in ("", "abc", "-1", "0", BIG, DIGITS, "1\0", "²")),
+    *(("act", {"do": "like", "project": pk}, {404}) for pk in ("", "abc", "-1", "0", BIG, DIGITS, "1\0", "1.5", "١",
+        "1 or 1=1")),
+    *(("act", {"do": do}, {400}) for do in ("", "star", "like\0", "LIKE", "undo-", "undo-star", "x" * 300_000,
+        "click")),
+    *(("act", {"do": f"{verb}-{pk}"}, {404}) for verb in ("refuse", "accept") for pk in ("", "abc", "-1", "0",
+        BIG, DIGITS, "1\0", "²")),
     *(("profile", {"do": do}, {400}) for do in ("", "nothing", "words\0", "x" * 300_000)),
-    *(("profile", {"do": do, "kind": "stack", "id": pk}, {404}) for do in ("add", "drop", "refuse", "forget") for pk in ("", "abc", BIG, "1\0")),
+    *(("profile", {"do": do, "kind": "stack", "id": pk}, {404}) for do in ("add", "drop", "refuse",
+        "forget") for pk in ("", "abc", BIG, "1\0")),
     *(("profile", {"do": do, "kind": "user", "id": "1"}, {400}) for do in ("add", "drop", "refuse", "forget", "undo")),
     *(("profile", {"do": "undo", "kind": "like", "project": pk}, {404}) for pk in ("", "abc", BIG, DIGITS, "1\0")),
     *(("profile", {"do": "words", field: "a\0b"}, {422}) for field in ("bio", "job_title", "location", "company")),
-    *(("profile", {"do": "words", "bio": text}, {422}) for text in ("x" * 2001, "x" * 1_000_000, "\u202edlrow", "\x1b[31m")),
-    *(("profile", {"do": "words", "bio": text}, {302}) for text in ("z\u0351\u0352" * 600, "\U0001f600" * 2000, "\u200b")),
-    *(("profile", {"do": "interest", "interest": text}, {422}) for text in ("", " ", "x" * 61, "a\0b", "\u202ea", "\x00")),
+    *(("profile", {"do": "words", "bio": text}, {422}) for text in ("x" * 2001, "x" * 1_000_000, "\u202edlrow",
+        "\x1b[31m")),
+    *(("profile", {"do": "words", "bio": text}, {302}) for text in ("z\u0351\u0352" * 600, "\U0001f600" * 2000,
+        "\u200b")),
+    *(("profile", {"do": "interest", "interest": text}, {422}) for text in ("", " ", "x" * 61, "a\0b", "\u202ea",
+        "\x00")),
     ("profile", {"do": "drop-interest", "value": "a\0b"}, {302}), ("profile", {"do": "drop-interest"}, {302}),
     *(("try", {"text": text}, {422}) for text in ("x" * 1001, "x" * 1_000_000, "a\0b", "\u202ea", "\x1b[0m")),
-    *(("try", {name: pk}, {422}) for name in ("stacks", "categories") for pk in ("abc", "-1", "0", BIG, DIGITS, "1\0", "1.5")),
+    *(("try", {name: pk}, {422}) for name in ("stacks", "categories") for pk in ("abc", "-1", "0", BIG, DIGITS, "1\0",
+        "1.5")),
     ("try", {"stacks": ["1"] * 900}, {200, 422}), ("try", {"text": "{{7*7}} {% load x %} ' \" < > & \\ %s"}, {200}),
-    *(("welcome", {"interests": text, "bio": "a"}, {422}) for text in ("a," * 5000, "x" * 100, "a\0b", ",".join(map(str, range(30))))),
+    *(("welcome", {"interests": text, "bio": "a"}, {422}) for text in ("a," * 5000, "x" * 100, "a\0b",
+        ",".join(map(str, range(30))))),
     *(("welcome", {"stacks": pk, "categories": pk}, {422}) for pk in ("abc", BIG, DIGITS, "1\0")),
-    *(("keys", {"name": "a", "scopes": "read", "days": days}, {422}) for days in ("", "0", "-1", "366", BIG, DIGITS, "NaN", "1.5", "1\0")),
-    *(("keys", {"name": name, "scopes": "read", "days": "9"}, {422}) for name in ("", "a\0b", "x" * 81, "x" * 1_000_000)),
-    *(("keys", {"name": "a", "scopes": scope, "days": "9"}, {422}) for scope in ("", "admin", "conversations", "read\0")),
+    *(("keys", {"name": "a", "scopes": "read", "days": days}, {422}) for days in ("", "0", "-1", "366",
+        BIG, DIGITS, "NaN", "1.5", "1\0")),
+    *(("keys", {"name": name, "scopes": "read", "days": "9"}, {422}) for name in ("", "a\0b", "x" * 81,
+        "x" * 1_000_000)),
+    *(("keys", {"name": "a", "scopes": scope, "days": "9"}, {422}) for scope in ("", "admin", "conversations",
+        "read\0")),
     *(("profile_delete", {"username": name}, {422}) for name in ("", "a\0b", "bob_webdev", "x" * 300_000)),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "said", "allowed"), SAID, ids=lambda value: repr(value)[:60] if isinstance(value, dict) else short(value))
+@pytest.mark.parametrize(
+    ("name", "said", "allowed"), SAID, ids=lambda value: repr(value)[:60] if isinstance(value, dict) else short(value)
+)
 def test_a_form_says_what_is_wrong_with_it(world, name, said, allowed):
     (place,) = (place for place in places() if place.name == name)
     given = {"project": world.project.pk, **said} if name == "act" else said
     assert status(world, "alice", "POST", world.address(place), given) in allowed
 
 
-AWAY = ("home", "abc", "?a=b", "//evil.com", "https:evil.com", "javascript:alert(1)", "/\\evil.com", "https://evil.com/", "/" + "x" * 5000, "a\0b", "\thttps://evil.com")
+AWAY = (
+    "home",
+    "abc",
+    "?a=b",
+    "//evil.com",
+    "https:evil.com",
+    "javascript:alert(1)",
+    "/\\evil.com",
+    "https://evil.com/",
+    "/" + "x" * 5000,
+    "a\0b",
+    "\thttps://evil.com",
+)
 
 
 @pytest.mark.parametrize("away", AWAY, ids=lambda each: repr(each)[:30])
@@ -488,13 +552,18 @@ def test_more_than_a_form_may_hold_is_a_400(world):
 
 
 FIGURES = {
-    "semantic": "1", "category": "1", "tech": "1", "popularity": "1", "popularity_threshold": "1000", "popularity_scale": "log",
-    "min_similarity": "0", "top_n": "10", "variety": "0", "people": "", "reason": "to see what comes of it", "started_from": "1",
+    "semantic": "1", "category": "1", "tech": "1", "popularity": "1", "popularity_threshold": "1000",
+    "popularity_scale": "log",
+    "min_similarity": "0", "top_n": "10", "variety": "0", "people": "", "reason": "to see what comes of it",
+    "started_from": "1",
 }  # fmt: skip
 FIGURE_FAULTS = [
-    *({name: value} for name in ("semantic", "popularity_threshold", "top_n", "started_from") for value in ("", "abc", "-1", BIG, DIGITS, "NaN", "inf", "1e400")),
-    {"min_similarity": "2"}, {"popularity_scale": "cubic"}, {"people": "a\0b"}, {"people": "x" * 801}, {"people": "nobody_of_that_name"},
-    {"reason": "short"}, {"reason": "x" * 1001}, {"reason": "a\0bcdefghijk"}, {"over": "abc"}, {"over": BIG}, {"semantic": "0", "popularity": "0"},
+    *({name: value} for name in ("semantic", "popularity_threshold", "top_n", "started_from") for value in ("", "abc",
+        "-1", BIG, DIGITS, "NaN", "inf", "1e400")),
+    {"min_similarity": "2"}, {"popularity_scale": "cubic"}, {"people": "a\0b"}, {"people": "x" * 801},
+    {"people": "nobody_of_that_name"},
+    {"reason": "short"}, {"reason": "x" * 1001}, {"reason": "a\0bcdefghijk"}, {"over": "abc"}, {"over": BIG},
+    {"semantic": "0", "popularity": "0"},
     {"semantic": "0,25"}, {"variety": "1.5"},
 ]  # fmt: skip
 
@@ -508,13 +577,18 @@ def test_weights_that_cannot_be_are_not_published(world, said):
 
 
 ACTED = [({"_selected_action": pk}, {400}) for pk in ("abc", "1\0", DIGITS, "1.5", "")] + [
-    ({"_selected_action": "-1"}, {200, 302}), ({"_selected_action": BIG}, {200, 302, 400}), ({"_selected_action": "1", "action": "nothing"}, {200, 302}),
-    ({"_selected_action": "1", "index": "abc"}, {200, 302, 400}), ({"_selected_action": "1", "index": BIG}, {200, 302, 400}),
-    ({"_selected_action": "1", "action": "a\0b"}, {200, 302, 400}), ({"select_across": "yes"}, {200, 302}), ({"select_across": "\0"}, {200, 302, 400}),
+    ({"_selected_action": "-1"}, {200, 302}), ({"_selected_action": BIG}, {200, 302, 400}),
+    ({"_selected_action": "1", "action": "nothing"}, {200, 302}),
+    ({"_selected_action": "1", "index": "abc"}, {200, 302, 400}),
+    ({"_selected_action": "1", "index": BIG}, {200, 302, 400}),
+    ({"_selected_action": "1", "action": "a\0b"}, {200, 302, 400}), ({"select_across": "yes"}, {200, 302}),
+    ({"select_across": "\0"}, {200, 302, 400}),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("table", ["recommendations_category", "recommendations_project", "engine_run", "engine_apikey", "engine_anomaly"])
+@pytest.mark.parametrize(
+    "table", ["recommendations_category", "recommendations_project", "engine_run", "engine_apikey", "engine_anomaly"]
+)
 @pytest.mark.parametrize(("said", "allowed"), ACTED, ids=lambda value: repr(value)[:60])
 def test_an_action_on_what_is_not_there_breaks_nothing(world, table, said, allowed):
     usual = {"recommendations_project": "place", "engine_run": "run_again", "engine_apikey": "revoke"}

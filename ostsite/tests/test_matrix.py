@@ -344,8 +344,8 @@ def faults_of(schema: dict[str, Any], node: dict[str, Any], value: Any, at: str 
     ]
 
 
-def read(world: World) -> dict[str, dict[str, Any]]:
-    """Operation -> what the schema says of its answer."""
+def read(world: World) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The schema; and by address what it says of a GET."""
     schema = world.ask("anon", "GET", "/api/schema/?format=json").json()
     return schema, {path: found["get"] for path, found in schema["paths"].items() if "get" in found}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote_to_bytes
 
 from allauth.account.models import EmailAddress
@@ -175,7 +175,7 @@ class World:
             "QUERY_STRING": query,
         }
         with nullcontext() if method in ("GET", "HEAD") else self.undo():
-            return client.generic(method, "/", **request)
+            return cast(HttpResponse, client.generic(method, "/", **request))
 
     def address(self, place: Place) -> str:
         """The address of that place for what is alice's."""

@@ -11,6 +11,7 @@ import pytest
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from axe_playwright_python.base import AXE_SCRIPT
 from django.contrib import admin
+from django.core.cache import cache
 from django.core.management import call_command
 from django.urls import reverse
 from playwright.sync_api import Page, expect
@@ -81,8 +82,9 @@ def seen(page: Page, width: int, rules: list[str]) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def with_github(settings):
-    """Signing in with GitHub is set up; passwords cost no time."""
+def with_github(settings, transactional_db):
+    """Signing in with GitHub is set up; passwords cost no time; nothing is kept of the test before."""
+    cache.clear()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.GITHUB_OAUTH_CLIENT_ID = "ost"
     ours, app = settings.SOCIALACCOUNT_PROVIDERS["github"], {"client_id": "ost", "secret": "hush"}
