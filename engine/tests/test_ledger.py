@@ -534,11 +534,12 @@ def test_no_heartbeat_outlives_its_stage(meal):
 
 @pytest.mark.usefixtures("fast")
 def test_a_heartbeat_leaves_no_connection_open():
+    before = connections()  # a live server of other tests may have some
     runs.run(pipeline(acting("cook", lambda: time.sleep(0.25))), Scope())
     deadline = time.monotonic() + 5
-    while connections() > 1 and time.monotonic() < deadline:
+    while connections() > before and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert connections() == 1
+    assert connections() <= before
 
 
 def connections() -> int:

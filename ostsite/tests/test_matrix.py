@@ -284,7 +284,7 @@ WRITES = {
     ),
     "keys": ({"name": "mine", "scopes": "read", "days": "9"}, {"engine.ApiKey +"}),
     "key_revoke": ({}, {"engine.ApiKey.revoked_at"}),
-    "try": ({"text": "maps"}, set()),
+    "try": ({"text": "maps", "categories": "{category}", "stacks": "{stack}"}, set()),
     "account_email": ({"email": "a@example.org", "action_add": "1"}, {"account.EmailAddress +", "auth.User.email"}),
     "account_change_password": (
         {"oldpassword": PASSWORD, "password1": "quite another 7", "password2": "quite another 7"},
