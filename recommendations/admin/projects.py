@@ -27,6 +27,7 @@ from recommendations.models import Category, Project, ProjectCategory, ProjectTe
 
 AT_ONCE = 2000  # rows a block of an export
 MOST = 900  # projects that one action changes; a form has 1,000 fields at most
+MOST_LINKS = 100  # of a project, of one kind
 COLUMNS = {  # column of the file, as import_projects reads it -> field
     "full_name": "full_name", "description": "description", "language": "language", "topics": "topics",
     "stars": "stars", "forks": "forks", "watchers": "watchers", "open_issues": "open_issues", "license": "license",
@@ -57,8 +58,13 @@ class LinkRows(admin.TabularInline):
     """For whoever may change the project."""
 
     extra = 0
+    max_num = MOST_LINKS
     readonly_fields: ClassVar[Any] = ("source", "confidence")
     term: ClassVar[str]
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Django would read 2,000 forms when a request names that number: ten seconds."""
+        return super().get_formset(request, obj, absolute_max=MOST_LINKS, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request).select_related("project", self.term)

@@ -228,7 +228,7 @@ def languages() -> list[tuple[str, int]]:
         known = cache.get(key)
     except CACHE_AWAY:
         return counted_languages()
-    if known is None:
+    if not known:  # none: before the first import, which nobody should have to wait for
         known = counted_languages()
         with_luck(cache.set, key, known, TEN_MINUTES)
     return known

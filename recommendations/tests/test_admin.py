@@ -12,6 +12,7 @@ from django.utils import timezone
 from engine.models import Audit
 from engine.tests.staff import sign_in, staff
 from recommendations import enriching
+from recommendations.admin.projects import MOST_LINKS
 from recommendations.models import (
     Category,
     CategoryEmbedding,
@@ -371,6 +372,12 @@ def test_of_two_curators_of_a_projects_links_the_second_gets_a_notice(curator, p
 def test_a_broken_form_of_links_is_no_fault_of_ours(curator, placed, posted):
     address = page_of(Project, "change", placed.pk)
     assert curator.post(address, opened(curator, address) | posted).status_code < 500
+
+
+def test_no_more_forms_of_links_are_read_than_a_project_has_links(curator, placed):
+    address = page_of(Project, "change", placed.pk)
+    page = curator.post(address, opened(curator, address) | {"stack_links-TOTAL_FORMS": "9999"})
+    assert [len(each.formset.forms) for each in page.context["inline_admin_formsets"]] == [1, MOST_LINKS]
 
 
 def test_who_may_only_look_at_projects_changes_no_link(placed):
