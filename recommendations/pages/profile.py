@@ -32,10 +32,10 @@ from recommendations.models import (
     Project,
     TechStack,
 )
+from recommendations.pages.rows import number
 from recommendations.profile_forms import CATEGORIES_AT_MOST, STACKS_AT_MOST, InterestForm, WordsForm, words_of
 
 ACTS_A_PAGE = 20
-LARGEST = 2**63 - 1  # what an id may be
 UNPROCESSABLE = 422
 
 
@@ -274,13 +274,6 @@ def term_named(data: QueryDict) -> Term:
     if model is None:
         raise BadRequest("A technology, or a category?")
     return cast(Term, get_object_or_404(model, pk=number(data.get("id"))))
-
-
-def number(text: str | None) -> int:
-    """An id. Anything else names nothing."""
-    if text and text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST:
-        return int(text)
-    raise Http404("There is no such thing.")
 
 
 # All of it
