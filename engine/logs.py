@@ -53,7 +53,7 @@ def logging_config(log_format: str, level: str, ours: Iterable[str]) -> dict[str
         "django": {"level": "WARNING", "handlers": []},
         "django.request": {"level": "ERROR"},  # a 4xx has its line from RequestLog
         "django.server": {"level": "CRITICAL", "handlers": []},  # runserver's lines show the query string
-        "gunicorn.error": alone,
+        "_granian": alone,
         "django-q": alone,
         **{name: {"level": "WARNING", "filters": [without_its_handlers]} for name in TALKATIVE},
         **{name: {"level": level} for name in ours},

@@ -71,8 +71,10 @@ def databases() -> dict[str, dict[str, object]]:
     for name, seconds in (("keepalives_idle", 10), ("keepalives_interval", 5), ("keepalives_count", 3)):
         options.setdefault(name, seconds)  # a network that went silent is noticed within half a minute
     options.setdefault("tcp_user_timeout", 30_000)  # milliseconds, for what was sent and is not acknowledged
+    options.setdefault("prepare_threshold", 2)  # for the cursors that prepare at all: engine/postgresql
     limits = f"{SESSION_LIMITS} client_connection_check_interval=2s"
     options.setdefault("options", " ".join(f"-c {limit}" for limit in limits.split()))
+    config["ENGINE"] = "engine.postgresql"
     return {"default": {**config, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 
 

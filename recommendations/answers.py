@@ -1,13 +1,13 @@
 """What is served: a person's recommendations as rows of the live generation, in words and figures."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db import connection
 from django.db.models import QuerySet
 
+from engine.postgresql import prepared
 from recommendations import reasons
 from recommendations.models import Generation, Recommendation
 from recommendations.scoring import COMPONENTS
@@ -47,11 +47,30 @@ WHERE r.generation_id = %s AND r.user_id = %s AND r.rank <= %s ORDER BY r.rank
 """
 
 
-def stored(generation: int, user: int, top: int) -> list[Stored]:
+def stored(generation: int, user: int | None, top: int) -> list[Stored]:
     """The rows of one person in a generation. Written out: of all that is asked, this is asked most often."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(STORED, [generation, user, top])
         return [as_stored(*row) for row in cursor]
+
+
+NAMES = "SELECT id, full_name, stars FROM recommendations_project WHERE id = ANY(%s)"
+
+
+def unstored(rows: Iterable[Mapping[str, Any]]) -> list[Stored]:
+    """The same of rows that were scored just now; a row whose project is gone is left out."""
+    rows = list(rows)
+    with prepared() as cursor:
+        cursor.execute(NAMES, [[pk for row in rows for pk in (row["project_id"], row["nearest_id"]) if pk]])
+        named = {pk: Named(*facts) for pk, *facts in cursor}
+    own = [name for name in Stored._fields if name not in ("project", "nearest")]
+    return [
+        Stored(
+            **{name: row[name] for name in own}, project=named[row["project_id"]], nearest=named.get(row["nearest_id"])
+        )
+        for row in rows
+        if row["project_id"] in named
+    ]
 
 
 def as_stored(rank: int, score: float, raw: float, components: str | None, parts: str | None, *rest: Any) -> Stored:

@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import QuerySet, Value
+from django.db.models import QuerySet
 
 from engine.bulk import copy_out_vectors
 from engine.models import EmbeddingModel
+from engine.postgresql import prepared
 from engine.vectors import Matrix, digest, unit
 from recommendations import scoring
 from recommendations.models import (
     Category,
     Interaction,
     Profile,
-    ProfileCategory,
-    ProfileTechStack,
     Project,
     ProjectCategory,
     ProjectTechStack,
@@ -49,9 +48,12 @@ class Terms:
     def matrix(self, rows: Positions, ids: Positions, height: int) -> Matrix:
         return scoring.incidence(rows, np.searchsorted(self.ids, ids), (height, len(self.ids)))
 
-    def common(self, mine: Matrix, theirs: Matrix) -> list[str]:
-        """The names of what both have. (t,), (t,)."""
-        return [self.names[column] for column in np.flatnonzero((mine > 0) & (theirs > 0))]
+    def common(self, mine: Matrix, theirs: Matrix) -> list[list[str]]:
+        """The names of what each of them and I both have. (t,), (k, t)."""
+        names: list[list[str]] = [[] for _ in theirs]
+        for row, column in np.argwhere((theirs > 0) & (mine > 0)).tolist():
+            names[row].append(self.names[column])
+        return names
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,17 @@ def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms:
     return terms.matrix(np.searchsorted(ids, pairs[:, 0]), pairs[:, 1], len(ids))
 
 
+# Of a web process these are asked all the time, and the ORM takes longer to write them than the server to answer.
+SAID = """
+SELECT profile_id, category_id, applies, 0 FROM recommendations_profilecategory WHERE profile_id = ANY(%s)
+UNION ALL SELECT profile_id, stack_id, applies, 1 FROM recommendations_profiletechstack WHERE profile_id = ANY(%s)
+"""
+ACTS = """
+SELECT user_id, project_id, kind, at FROM recommendations_interaction WHERE user_id = ANY(%s) AND kind = ANY(%s)
+ORDER BY user_id
+"""
+
+
 def people(loaded: Loaded, model: EmbeddingModel, after: int = 0) -> Iterator[list[Person]]:
     """Everyone with a profile, a block at a time, in the order of their ids, beginning after one of them."""
     while True:
@@ -189,35 +202,28 @@ class SaidTerms:
 
 def said_by(loaded: Loaded, ids: Positions) -> tuple[SaidTerms, SaidTerms]:
     """The categories and the stacks of those people, by one query."""
-    kinds: tuple[tuple[Any, str, Terms], ...] = (
-        (ProfileCategory, "category_id", loaded.categories),
-        (ProfileTechStack, "stack_id", loaded.stacks),
-    )
-    categories, stacks = (
-        links.objects.filter(profile__in=ids.tolist())
-        .annotate(kind=Value(kind))
-        .values_list("profile_id", term, "applies", "kind")
-        for kind, (links, term, _) in enumerate(kinds)
-    )
-    rows = np.array(list(categories.union(stacks, all=True)), dtype=np.int64).reshape(-1, 4)
+    with prepared() as cursor:
+        cursor.execute(SAID, [ids.tolist()] * 2)
+        rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 4)
 
     def matrix(terms: Terms, kind: int, applies: bool) -> Matrix:
         fits = (rows[:, 3] == kind) & (rows[:, 2] == applies) & np.isin(rows[:, 1], terms.ids)
         return terms.matrix(np.searchsorted(ids, rows[fits, 0]), rows[fits, 1], len(ids))
 
-    said = [SaidTerms(matrix(terms, kind, True), matrix(terms, kind, False)) for kind, (*_, terms) in enumerate(kinds)]
+    said = [
+        SaidTerms(matrix(terms, kind, True), matrix(terms, kind, False))
+        for kind, terms in enumerate((loaded.categories, loaded.stacks))
+    ]
     return said[0], said[1]
 
 
 def interactions(catalogue: Catalogue, users: Positions) -> tuple[dict[int, Positions], dict[int, Positions]]:
     """By user: the positions of what stands for their taste, and of what must not come back."""
-    rows = (
-        Interaction.objects.filter(user_id__in=users.tolist(), kind__in=Interaction.KNOWN)
-        .order_by("user_id")
-        .values_list("user_id", "project_id", "kind", "at")
-    )
+    with prepared() as cursor:
+        cursor.execute(ACTS, [users.tolist(), list(Interaction.KNOWN)])
+        rows = cursor.fetchall()
     liked, never = {}, {}
-    for user, group in groupby(rows.iterator(chunk_size=10_000), key=lambda row: row[0]):
+    for user, group in groupby(rows, key=lambda row: row[0]):
         acts = list(group)
         dismissed = {project for _, project, kind, _ in acts if kind == Interaction.Kind.DISMISS}
         latest: dict[int, float] = {}

@@ -110,6 +110,8 @@ def rows_of(
 def scored_rows(draft: Generation, loaded: Loaded, person: Person, found: Scored) -> list[tuple[Any, ...]]:
     catalogue, score, raw = loaded.catalogue, found.score, found.raw_score
     owners = [loaded.owners[at] for at in found.positions]
+    stacks = loaded.stacks.common(person.stacks, catalogue.stacks[found.positions])
+    categories = loaded.categories.common(person.categories, catalogue.categories[found.positions])
     rows = []
     for rank, index in enumerate(scoring.varied(owners, draft.weights.top_n, draft.weights.variety), 1):
         at, near = int(found.positions[index]), int(found.nearest[index])
@@ -117,9 +119,7 @@ def scored_rows(draft: Generation, loaded: Loaded, person: Person, found: Scored
         rows.append((
             draft.pk, person.id, int(catalogue.ids[at]), rank, index + 1, moved,
             float(score[index]), float(raw[index]), named(found.components[index]), named(found.parts[index]),
-            loaded.stacks.common(person.stacks, catalogue.stacks[at]),
-            loaded.categories.common(person.categories, catalogue.categories[at]),
-            int(catalogue.ids[near]) if near >= 0 else None, False,
+            stacks[index], categories[index], int(catalogue.ids[near]) if near >= 0 else None, False,
         ))  # fmt: skip
     return rows
 

@@ -5,6 +5,7 @@ The reference formula, that of OST Data Engine: .25 semantic + .45 category + .5
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ REFERENCE = (0.25, 0.45, 0.5, 0.1)
 VERSION = "1"  # part of what a generation is made from: raise it when a formula here changes
 NEAREST = 3  # the semantic component is the mean of so many largest cosines
 DOUBT = 1e-5  # more than float32 can be wrong by in a score
+UNCOPIED = 1_000_000  # multiplications: as many OpenBLAS does without copying its operands first
 BLOCK = 4096  # projects whose cosines are worked on at once: they stay in the processor's cache
 
 
@@ -49,6 +51,11 @@ class Catalogue:
     stacks: Matrix
     stars: Floats
     served: Flags
+
+    @cached_property
+    def linked(self) -> tuple[Matrix, Matrix]:
+        """How many categories and how many stacks each project has, counted once for all people. (n,), (n,)."""
+        return self.categories.sum(axis=1), self.stacks.sum(axis=1)
 
     def positions(self, ids: Sequence[int] | Positions) -> Positions:
         """Where those projects stand; unknown ids are left out. (m,) -> (<= m,)."""
@@ -145,17 +152,37 @@ def mean_of_largest(cosines: npt.NDArray[np.floating], count: int = NEAREST) -> 
 
 def semantic(vectors: npt.NDArray[np.floating], taste: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Mean of the three largest cosines with any of `taste`, never below 0. (n, d), (m, d) unit rows -> (n,)."""
-    result = np.zeros(len(vectors), vectors.dtype)
+    result, mine = np.zeros(len(vectors), vectors.dtype), np.ascontiguousarray(taste.T)
     for start in range(0, len(vectors) if len(taste) else 0, BLOCK):
         block = slice(start, start + BLOCK)
-        result[block] = mean_of_largest((vectors[block] @ taste.T).T)  # this way round BLAS takes half the time
+        result[block] = mean_of_largest(products(vectors[block], mine).T)
     return np.clip(result, 0, 1)
 
 
-def jaccard(rows: npt.NDArray[np.floating], mine: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """|A ∩ B| / |A ∪ B| of each row with `mine`, 0 when either is empty. (n, t), (t,) of 0 and 1 -> (n,)."""
+def products(rows: npt.NDArray[np.floating], columns: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """rows @ columns. (n, d), (d, m) -> (n, m).
+
+    OpenBLAS copies both before it multiplies, which for a few columns takes as long again, unless the product is small:
+    so it gets small ones.
+    """
+    step = UNCOPIED // columns.size
+    if step < 64:
+        return rows @ columns
+    result = np.empty((len(rows), columns.shape[1]), rows.dtype)
+    for start in range(0, len(rows), step):
+        np.matmul(rows[start : start + step], columns, out=result[start : start + step])
+    return result
+
+
+def jaccard(
+    rows: npt.NDArray[np.floating], mine: npt.NDArray[np.floating], theirs: npt.NDArray[np.floating] | None = None
+) -> npt.NDArray[np.floating]:
+    """|A ∩ B| / |A ∪ B| of each row with `mine`, 0 when either is empty. (n, t), (t,) of 0 and 1 -> (n,).
+
+    theirs: the sums of the rows, where they are known. (n,).
+    """
     common = rows @ mine
-    together = rows.sum(axis=1) + mine.sum() - common
+    together = (rows.sum(axis=1) if theirs is None else theirs) + mine.sum() - common
     return np.divide(common, together, out=np.zeros_like(common), where=common > 0)
 
 
@@ -234,8 +261,8 @@ def standing(catalogue: Catalogue, person: Person, formula: Formula, popular: Ma
     share = shares(formula.weights, person.heard).astype(np.float32)
     meaning = semantic(catalogue.vectors, person.taste(catalogue))
     category, tech = (
-        jaccard(catalogue.categories, person.categories),
-        jaccard(catalogue.stacks, person.stacks),
+        jaccard(catalogue.categories, person.categories, catalogue.linked[0]),
+        jaccard(catalogue.stacks, person.stacks, catalogue.linked[1]),
     )
     told = share[0] * meaning + share[1] * category + share[2] * tech
     total = told + share[3] * popular
@@ -251,11 +278,12 @@ def best(catalogue: Catalogue, person: Person, formula: Formula, count: int, pop
     float32 finds the candidates, with a margin wider than its error; float64 scores and orders them.
     """
     found = standing(catalogue, person, formula, popular)
-    total, fit = np.where(found.fit, found.total, -np.inf), found.fit
-    if len(total) > count:
+    fit = np.flatnonzero(found.fit)
+    if len(fit) > count:
+        total = found.total[fit]
         edge = np.partition(total, len(total) - count)[len(total) - count]
-        fit = fit & (total >= edge - DOUBT)
-    fine = scored(catalogue, np.flatnonzero(fit), person, formula)
+        fit = fit[total >= edge - DOUBT]
+    fine = scored(catalogue, fit, person, formula)
     keep = np.flatnonzero((fine.score >= formula.min_similarity) & (fine.parts[:, :3].sum(axis=1) > 0))[:count]
     return Scored(fine.positions[keep], fine.components[keep], fine.parts[keep], fine.nearest[keep])
 

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -33,6 +34,7 @@ from recommendations.models import (
 )
 from recommendations.scoring import Formula, Person, Positions
 
+SPARE = 5  # more projects are read than are shown, in case some are gone
 STALE = 60.0  # seconds: how long a catalogue serves while nothing was ever published
 
 
@@ -46,6 +48,22 @@ class List:
     computed_at: datetime
     live: bool
     reading: bool
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A list scored for this request, its projects not read yet. rows: as they would be stored, best first."""
+
+    rows: list[dict[str, Any]]
+    weights: Weights
+    generation: Generation | None
+    computed_at: datetime
+    reading: bool
+
+    def best(self, top: int) -> List:
+        """The first of it. A project that is gone meanwhile leaves its place to the next."""
+        rows = with_projects([Recommendation(**row) for row in self.rows[: top + SPARE]])[:top]
+        return List(rows, self.weights, self.generation, self.computed_at, live=True, reading=self.reading)
 
 
 @dataclass(frozen=True)
@@ -125,7 +143,7 @@ class Holder:
 
 
 HOLDER = Holder()
-LISTS: Recent[tuple[int, datetime | None, int | None], List] = Recent(1000)
+LISTS: Recent[tuple[int, datetime | None, int | None], Ranking] = Recent(1000)
 
 
 def forget() -> None:
@@ -181,6 +199,12 @@ def for_user(user: User, top: int = generations.KEPT, profile: Profile | None = 
     return list_of(user, Generation.objects.live(), changed, top)
 
 
+def generation(pk: int | None) -> Generation | None:
+    """The live generation, of which the id is known: nothing is asked when the catalogue in hand is that of it."""
+    held = HOLDER.held
+    return held.generation if pk and held and held.generation.pk == pk else Generation.objects.live()
+
+
 def changed_at(user: User) -> datetime | None:
     return Profile.objects.filter(pk=user.pk).values_list("changed_at", flat=True).first()
 
@@ -190,21 +214,27 @@ def list_of(user: User, live: Generation | None, changed: datetime | None, top: 
         rows = list(answers.recommendations(live).filter(user=user)[:top])
         if rows:
             return List(rows, live.weights, live, live.published_at or live.inputs_at, live=False, reading=False)
+    found = ranking_of(user, live, changed)
+    return found.best(top) if found else None
+
+
+def ranking_of(user: User, live: Generation | None, changed: datetime | None) -> Ranking | None:
+    """Their live list, scored now unless nothing changed since it last was."""
     key = (user.pk, changed, live.pk if live else None)
     found = LISTS.get(key) if live else None
     if found is None:
         found = scored_live(user, live)
         if found and not found.reading:
             LISTS.put(key, found)
-    return replace(found, rows=found.rows[:top]) if found else None
+    return found
 
 
-def scored_live(user: User, live: Generation | None) -> List | None:
+def scored_live(user: User, live: Generation | None) -> Ranking | None:
     served = HOLDER.get(live)
     if served is None:
         return None
     person, reading = person_of(user, served)
-    return listed(served, person, reading)
+    return ranked(served, person, reading)
 
 
 def try_out(text: str, stacks: list[int], categories: list[int], top: int = 10) -> List | None:
@@ -221,22 +251,25 @@ def try_out(text: str, stacks: list[int], categories: list[int], top: int = 10) 
         stacks=np.isin(loaded.stacks.ids, stacks).astype(np.float32),
         never=np.empty(0, dtype=np.int64),
     )
-    found = listed(served, person, reading=bool(text.strip()) and vector is None and waits(served))
-    return replace(found, rows=found.rows[:top])
+    return ranked(served, person, reading=bool(text.strip()) and vector is None and waits(served)).best(top)
 
 
-def listed(served: Served, person: Person, reading: bool) -> List:
+def ranked(served: Served, person: Person, reading: bool) -> Ranking:
     popular = served.popular(served.weights.formula)
-    tuples = generations.rows_of(served.generation, served.loaded, person, popular, served.cold)
-    rows = with_projects([recommendation(row) for row in tuples])
+    rows = generations.rows_of(served.generation, served.loaded, person, popular, served.cold)
     generation = served.generation if served.generation.pk else None
-    return List(rows, served.weights, generation, timezone.now(), live=True, reading=reading)
+    return Ranking([values_of(row) for row in rows], served.weights, generation, timezone.now(), reading)
 
 
 def recommendation(row: tuple[object, ...]) -> Recommendation:
     """A row that is not stored, from the values of one that would be."""
+    return Recommendation(**values_of(row))
+
+
+def values_of(row: tuple[object, ...]) -> dict[str, Any]:
+    """The values of a row by the names of their columns; who tries it out is no user."""
     values = dict(zip(generations.COLUMNS, row, strict=True))
-    return Recommendation(**{**values, "user_id": values["user_id"] or None})
+    return {**values, "user_id": values["user_id"] or None}
 
 
 def with_projects(rows: list[Recommendation]) -> list[Recommendation]:

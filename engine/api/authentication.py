@@ -24,7 +24,8 @@ class KeyAuthentication(authentication.BaseAuthentication):
             return None
         said = SIGNED.fullmatch(header)
         # What is no key is looked up like one, so that the time of the answer tells nothing.
-        key = ApiKey.objects.behind(said[1] if said else "")
+        along = request.parser_context["view"].read_along()
+        key = ApiKey.objects.behind(said[1] if said else "", along)
         if key is None:
             raise AuthenticationFailed("The Authorization header holds no valid key.", "invalid_key")
         if key.used_at is None or timezone.now() - key.used_at > AN_HOUR:

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from engine.api import idempotency, parameters
 from engine.api.serializers import Asked
 from engine.api.throttling import Throttle
+from engine.models.access import Along
 
 VARY = ("Authorization", "Cookie")
 KEPT_BY_NOT_MODIFIED = ("Cache-Control", "ETag", "Vary")
@@ -54,6 +55,10 @@ class View(APIView):
         known, others = (self.asks, self.asks_also) if reading else (Asked, ())
         self.asked = parameters.checked(request.query_params, known, others)
         self.claim = idempotency.begin(request)
+
+    def read_along(self) -> Along | None:
+        """What else to read while the key is looked up; it comes with the key."""
+        return None
 
     def get_throttles(self) -> list[Any]:
         self.throttle = Throttle()

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 from functools import cache
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -14,8 +15,21 @@ from django.db import connection, models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from engine.postgresql import prepared
+
 PREFIX = "ost_"
 SHOWN = 12  # characters of a key by which its owner knows it again
+
+
+class Along(NamedTuple):
+    """What else to read by the statement that looks up a key: columns, the joins they come from, their parameters.
+
+    A view that is asked all the time saves a round trip by it. The joins must be LEFT JOINs: the key is what counts.
+    """
+
+    columns: str
+    joins: str
+    parameters: tuple[Any, ...]
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -31,24 +45,18 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def valid(self) -> ApiKeyQuerySet:
         return self.filter(revoked_at=None, expires_at__gt=Now())
 
-    def behind(self, text: str) -> ApiKey | None:
-        """The valid key with that text, its owner with it. The digest is what is looked up, so time tells nothing.
-
-        Written out: every request with a key asks this, and to build the query anew takes longer than to answer it.
-        """
+    def behind(self, text: str, along: Along | None = None) -> ApiKey | None:
+        """The valid key with that text, its owner with it. The digest is what is looked up, so time tells nothing."""
+        along = along or Along("", "", ())
         own, theirs = fields_of(self.model), fields_of(User)
-        columns = ", ".join([*(f"k.{name}" for name in own), *(f"u.{name}" for name in theirs)])
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {columns} FROM engine_apikey k JOIN auth_user u ON u.id = k.user_id"  # noqa: S608
-                " WHERE k.digest = %s AND k.revoked_at IS NULL AND k.expires_at > now() AND u.is_active",
-                [digest_of(text)],
-            )
+        with prepared() as cursor:
+            cursor.execute(statement_for(along.columns, along.joins), (*along.parameters, digest_of(text)))
             row = cursor.fetchone()
         if row is None:
             return None
         key = self.model.from_db(self.db, own, row[: len(own)])
-        key.user = User.from_db(self.db, theirs, row[len(own) :])
+        key.user = User.from_db(self.db, theirs, row[len(own) : len(own) + len(theirs)])
+        key.along = row[len(own) + len(theirs) :]
         return key
 
 
@@ -56,6 +64,17 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 def fields_of(model: type[models.Model]) -> list[str]:
     """The columns of a table, which are also the names of its values."""
     return [field.attname for field in model._meta.concrete_fields]
+
+
+@cache
+def statement_for(columns: str, joins: str) -> str:
+    """Written out: every request with a key asks this, and to build the query anew takes longer than to answer it."""
+    keys, users = ([f"{name}.{field}" for field in fields_of(model)] for name, model in (("k", ApiKey), ("u", User)))
+    return (
+        f"SELECT {', '.join([*keys, *users, *filter(None, [columns])])}"  # noqa: S608  names of columns, from our code
+        f" FROM engine_apikey k JOIN auth_user u ON u.id = k.user_id {joins}"
+        " WHERE k.digest = %s AND k.revoked_at IS NULL AND k.expires_at > now() AND u.is_active"
+    )
 
 
 def digest_of(text: str) -> str:
@@ -82,6 +101,8 @@ class ApiKey(models.Model):
     used_at = models.DateTimeField(null=True, blank=True, help_text="to the hour")
 
     objects = ApiKeyQuerySet.as_manager()
+
+    along: tuple[Any, ...] = ()  # what was read together with it
 
     class Meta:
         verbose_name = "API key"

@@ -245,12 +245,12 @@ def told(program: str, **variables: str) -> list[str]:
 
 def test_libraries_are_silent_below_warning_and_told_once_from_there():
     lines = told(
-        "for name in ('httpx', 'LiteLLM', 'django-q', 'gunicorn.error', 'engine'):\n"
+        "for name in ('httpx', 'LiteLLM', 'django-q', '_granian', 'engine'):\n"
         "    logging.getLogger(name).info('quiet'); logging.getLogger(name).warning('heard')",
         LOG_LEVEL="WARNING",
     )
     assert [line.split(" ", 2)[2] for line in lines] == [
-        f"logger={name} event=heard" for name in ("httpx", "LiteLLM", "django-q", "gunicorn.error", "engine")
+        f"logger={name} event=heard" for name in ("httpx", "LiteLLM", "django-q", "_granian", "engine")
     ]
 
 

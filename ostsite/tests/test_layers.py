@@ -23,7 +23,7 @@ LAYERS = {
     "engine": {
         "pure": "logs owner pipeline recent scrubbing timing text vectors",
         "outside": "brokers groups lines embeddings.base embeddings.local",
-        "database": "models models.* bulk heartbeat ledger pruning runs",
+        "database": "postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs",
         "edge": "admin admin.* api api.* apps commands embeddings.filling embeddings.reading following importing jobs"
         " management.* metrics output probe reconciling templatetags.* worker",
     },

@@ -1,4 +1,4 @@
-"""A real gunicorn with our settings, in front of a database that goes away and comes back."""
+"""The real web server with our settings, in front of a database that goes away and comes back."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ import psutil
 import pytest
 from django.db import connection
 
+from ostsite.wsgi import WithoutEnvironment
+
 ROOT = Path(__file__).parents[2]
+SERVER = [sys.executable, "-m", "ostsite.webserver"]
 PASSWORD, TOKEN, KEY = "planted-password", "planted-token", "planted-key-" + "k9-" * 20
 
 pytestmark = pytest.mark.django_db  # the server has a session of its own, and sees what is committed
@@ -83,10 +86,9 @@ class Site:
     def __init__(self, folder: Path, **environment: str) -> None:
         self.home, self.log, port = folder / "home", folder / "log", free_port()
         self.home.mkdir()
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:ostsite.webserver"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--bind", f"127.0.0.1:{port}"],
+                [*SERVER, "--bind", f"127.0.0.1:{port}"],
                 cwd=ROOT,
                 env={**os.environ, "HOME": str(self.home), **environment},
                 stdout=log,
@@ -215,10 +217,10 @@ def test_a_database_that_restarted_between_two_requests_is_not_noticed(site, wir
 # The log
 
 
-def test_each_line_is_an_object_of_json_also_of_gunicorn_itself(site):
+def test_each_line_is_an_object_of_json_also_of_the_server_itself(site):
     site.get("/nowhere")
     os.kill(site.workers()[0], signal.SIGKILL)
-    until(lambda: any(line["logger"] == "gunicorn.error" for line in site.lines()))
+    until(lambda: any(line["logger"] == "_granian" for line in site.lines()))
     assert all({"time", "level", "logger", "event"} <= line.keys() for line in site.lines())
 
 
@@ -252,3 +254,45 @@ def test_told_to_end_it_leaves_no_process(start):
     assert len(site.left()) == 3
     assert site.end() == 0
     assert site.left() == []
+
+
+def test_when_the_main_process_is_killed_no_process_keeps_the_port(start):
+    site = start()
+    site.process.kill()
+    site.process.wait()
+    until(lambda: site.left() == [])
+
+
+# The wire
+
+
+def test_requests_that_never_end_hold_no_thread(site):
+    with ExitStack() as stack:
+        for _ in range(60):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", site.client.base_url.port)))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Never")
+        assert site.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--bind", "8000"], "is not ADDRESS:PORT"), (["--threads", "0"], "is no number from 1 to 64")],
+)
+def test_a_wrong_argument_is_told(arguments, said):
+    done = subprocess.run([*SERVER, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, said in done.stderr) == (2, True)
+
+
+def test_a_wrong_setting_ends_it_with_one_line():
+    environment = {**os.environ, "PROXY_COUNT": "many"}
+    done = subprocess.run(SERVER, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr.count("\n"), "PROXY_COUNT" in done.stderr) == (2, 1, True)
+
+
+def test_a_request_knows_nothing_of_the_environment():
+    seen = {}
+    os.environ["PLANTED"] = "secret"
+    answer = WithoutEnvironment(lambda environ, start_response: seen.update(environ) or [])
+    answer({"PLANTED": "secret", "HTTP_HOST": "localhost"}, lambda *given: None)
+    del os.environ["PLANTED"]
+    assert seen == {"HTTP_HOST": "localhost"}

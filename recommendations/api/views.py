@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from django.contrib.auth.models import User
-from django.db import connection
 from django.db.models import Count, F, IntegerField, Model, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Lower
@@ -23,7 +22,9 @@ from engine.api.parameters import CURSOR
 from engine.api.schema import described, page, page_of
 from engine.api.serializers import PageAsked, drawn
 from engine.api.views import View, etag_of
-from engine.models import Audit, Run
+from engine.models import ApiKey, Audit, Run
+from engine.models.access import Along
+from engine.postgresql import prepared
 from engine.recent import Recent
 from recommendations import acts, answers, my_data, profiles, search, serving
 from recommendations.api import examples
@@ -70,24 +71,29 @@ class Recommendations(View):
         told="Read by that person, with their key, and by staff with the permission `view_recommendation`.",
     )
     def get(self, request: Request, username: str) -> HttpResponse:
-        asked = asked_for(username)
+        along = request.auth.along if isinstance(request.auth, ApiKey) else None
+        asked = Asked(*along) if along else asked_for(username)
         allow_reading(caller(request), asked.person, username)
         key = (asked.person, asked.changed_at, asked.generation, self.asked["top"])
         body, etag = RENDERED.get(key) or self.rendered(key, asked, username)
         return HttpResponse(body, content_type="application/json", headers={"ETag": etag})
 
+    def read_along(self) -> Along:
+        return Along(COLUMNS, f"LEFT JOIN auth_user person ON {PERSON} {JOINS}", (self.kwargs["username"],))
+
     def rendered(self, key: tuple[Any, ...], asked: "Asked", username: str) -> tuple[bytes, str]:
         """The answer as bytes; kept as long as nothing changes that it is made from."""
-        served, top = None, self.asked["top"]
+        found, top = None, self.asked["top"]
         rows = answers.stored(asked.generation, asked.person, top) if asked.generation and asked.stands else []
-        if rows:
-            body = JSONRenderer().render(facts_of(username, rows, asked.published_at, asked.weights))
-        else:
-            served = serving.for_user(User(pk=asked.person, username=username), top)
-            figures = (served.rows, served.computed_at, served.weights.version) if served else ([], None, None)
-            body = JSONRenderer().render(facts_of(username, *figures))
+        made_at, weights = asked.published_at, asked.weights
+        if not rows:
+            person, live = User(pk=asked.person, username=username), serving.generation(asked.generation)
+            found = serving.ranking_of(person, live, asked.changed_at)
+            rows = answers.unstored(found.rows[: top + serving.SPARE])[:top] if found else []
+            made_at, weights = (found.computed_at, found.weights.version) if found else (None, None)
+        body = JSONRenderer().render(facts_of(username, rows, made_at, weights))
         kept = body, etag_of(body)
-        if rows or (served and served.generation and not served.reading):
+        if rows and (not found or (found.generation and not found.reading)):
             RENDERED.put(key, kept)
         return kept
 
@@ -103,9 +109,9 @@ class RecommendationsOfWithSlash(Recommendations):
 
 
 class Asked(NamedTuple):
-    """Who is asked about, when what is known of them changed, and the live generation; person 0: there is nobody."""
+    """Who is asked about, when what is known of them changed, and the live generation; person None: there is nobody."""
 
-    person: int
+    person: int | None
     changed_at: datetime | None
     generation: int | None
     inputs_at: datetime | None
@@ -118,24 +124,24 @@ class Asked(NamedTuple):
         return bool(self.changed_at and self.inputs_at and self.changed_at <= self.inputs_at)
 
 
-ASKED = """
-SELECT person.id, profile.changed_at, live.id, live.inputs_at, live.published_at, weights.version
-FROM auth_user person LEFT JOIN recommendations_profile profile ON profile.user_id = person.id
+COLUMNS = "person.id, profile.changed_at, live.id, live.inputs_at, live.published_at, weights.version"
+PERSON = "person.username = %s AND person.is_active"
+JOINS = """
+LEFT JOIN recommendations_profile profile ON profile.user_id = person.id
 LEFT JOIN recommendations_generation live ON live.state = 'live'
 LEFT JOIN recommendations_weights weights ON weights.id = live.weights_id
-WHERE person.username = %s AND person.is_active
 """
 
 
 def asked_for(username: str) -> Asked:
     """Written out: to build this query anew each time takes longer than to answer it."""
-    with connection.cursor() as cursor:
-        cursor.execute(ASKED, [username])
+    with prepared() as cursor:
+        cursor.execute(f"SELECT {COLUMNS} FROM auth_user person {JOINS} WHERE {PERSON}", [username])  # noqa: S608
         found = cursor.fetchone()
-    return Asked(*found) if found else Asked(0, None, None, None, None, None)
+    return Asked(*found) if found else Asked(None, None, None, None, None, None)
 
 
-def allow_reading(reader: User, person: int, username: str) -> None:
+def allow_reading(reader: User, person: int | None, username: str) -> None:
     """404 unless they may; what staff reads of others is written down."""
     if person and reader.pk == person:
         return
