@@ -30,6 +30,7 @@ def serve(host: str, port: int, processes: int, threads: int) -> None:
     """Answer until SIGTERM or SIGINT. Raises ImproperlyConfigured on a setting that a command would refuse."""
     from ostsite.settings import LOGGING
 
+    os.environ["OST_WEB_SERVER"] = str(os.getpid())  # whom its processes end with, even one that is still starting
     Granian(
         "ostsite.wsgi:application",
         address=host,

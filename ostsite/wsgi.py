@@ -41,7 +41,8 @@ def begin() -> None:
     from recommendations import serving  # once the apps are loaded
 
     serving.begin()
-    threading.Thread(target=end_with, args=[os.getppid()], name="end_with_parent", daemon=True).start()
+    server = int(os.environ.get("OST_WEB_SERVER", os.getppid()))
+    threading.Thread(target=end_with, args=[server], name="end_with_parent", daemon=True).start()
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
