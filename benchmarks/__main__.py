@@ -9,7 +9,7 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("importing", "embedding", "scoring", "serving")
+NAMES = ("importing", "embedding", "scoring", "serving", "density")
 DRILLS = ("crashes", "kills", "storm")  # minutes each, and only when named: what breaks must mend itself
 
 

@@ -8,10 +8,12 @@ from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
 from typing import IO, Any, NoReturn, cast
 
 from django.core.management.base import BaseCommand, CommandParser, OutputWrapper, SystemCheckError
 from django.db import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError, connections
+from django.utils import timezone
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -24,6 +26,7 @@ from engine.pipeline import Stage, Terminated
 from engine.text import printable
 
 DONE, INCOMPLETE, WRONG_USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
+FIRST_DAY = date(1970, 1, 1)
 
 
 class Refused(Exception):
@@ -179,3 +182,14 @@ def terminate(signum: int, frame: object) -> NoReturn:
 
 def first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0][:300]
+
+
+def day_named(command: str, option: str, text: str) -> date:
+    """The UTC day of an option; refused when it is none, or has not begun."""
+    try:
+        found = datetime.strptime(text if len(text) == 10 else "", "%Y-%m-%d").date()  # noqa: DTZ007  a day has no zone
+    except ValueError:
+        raise Refused(f"{command}: --{option}: {text[:40]!a} is not a day; allowed: YYYY-MM-DD") from None
+    if not FIRST_DAY <= found <= timezone.now().date():
+        raise Refused(f"{command}: --{option}: {found} is none to work on; allowed: {FIRST_DAY} to today")
+    return found

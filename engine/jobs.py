@@ -33,7 +33,7 @@ from engine.embeddings import filling
 from engine.heartbeat import heartbeat
 from engine.models import Anomaly, Run, Step, WorkerGroup
 from engine.owner import group, guarded
-from engine.pipeline import Scope, Stage
+from engine.pipeline import Pipeline, Scope, Stage
 
 logger = structlog.get_logger(__name__)
 
@@ -137,11 +137,22 @@ def hand_back_later(run: Run) -> None:
 def start(name: str, day: str | None = None) -> str:
     """A schedule's job: open the run of a pipeline if something waits, and work on it."""
     pipeline = runs.get_pipeline(name)
+    if pipeline.by_day and day is None:
+        return start_days(pipeline)
     scope = Scope(day=date.fromisoformat(day) if day else None)
     live = Run.objects.of(pipeline.name, scope.day).live().first()
     if live is None and not runs.waiting(pipeline, scope):
         return "nothing waits"
     return work((live or ledger.open_run(pipeline.name, scope)).pk)
+
+
+def start_days(pipeline: Pipeline) -> str:
+    """Ring for each day that has something waiting."""
+    waiting = [Scope(day=day) for day in pipeline.days() if runs.waiting(pipeline, Scope(day=day))]
+    for scope in waiting:
+        live = Run.objects.of(pipeline.name, scope.day).live().first()
+        ring(live or ledger.open_run(pipeline.name, scope))
+    return f"{len(waiting)} days" if waiting else "nothing waits"
 
 
 @job

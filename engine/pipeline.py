@@ -62,11 +62,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Stages in order. aliases: other names people know a stage by, name -> stage."""
+    """Stages in order. aliases: other names people know a stage by, name -> stage.
+
+    days: of a pipeline that goes by days, those that have something to work on, the earliest first.
+    """
 
     name: str
     stages: tuple[Stage, ...]
     by_day: bool = False
+    days: Callable[[], Sequence[date]] = tuple
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def chosen(self, names: Sequence[str] = ()) -> tuple[Stage, ...]:

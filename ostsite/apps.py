@@ -12,7 +12,7 @@ class OstsiteConfig(AppConfig):
         from ostsite.roles import make_roles
 
         # The last of the apps whose permissions the roles have: those of the others are there by then.
-        post_migrate.connect(make_roles, sender=apps.get_app_config("recommendations"), dispatch_uid="ostsite.roles")
+        post_migrate.connect(make_roles, sender=apps.get_app_config("issues"), dispatch_uid="ostsite.roles")
 
 
 class AdminConfig(SimpleAdminConfig):

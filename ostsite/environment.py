@@ -117,6 +117,29 @@ def address(name: str, default: str) -> str:
     return value
 
 
+def key(name: str) -> str:
+    """A secret that goes into a header: no blank, quote or line end in it."""
+    value = secret(name)
+    if value and not re.fullmatch(r"[!#-&(-~]{8,500}", value):
+        raise ImproperlyConfigured(f"{name} is no key; allowed: 8 to 500 characters without blanks and quotes")
+    return value
+
+
+def base(name: str) -> str:
+    """The address of a service, without a slash at its end; "" where there is none."""
+    value = text(name)
+    allowed = "http://host[:port][/path] or https://host[:port][/path], without user and password"
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        fits = False
+    if value and (not fits or parts.query or parts.fragment or re.search(r"\s", value)):
+        told = "an address with a user in it" if "@" in value else shown(value)
+        raise ImproperlyConfigured(f"{name} is {told}; allowed: {allowed}")
+    return value.rstrip("/")
+
+
 def email(name: str, default: str) -> dict[str, object]:
     """How mail is sent, as settings: consolemail:// shows it in the log of the web process."""
     value = secret(name) or default

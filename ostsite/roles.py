@@ -32,6 +32,7 @@ ROLES = {
         "recommendations.profileembedding": VIEW_CHANGE,
         "recommendations.categoryembedding": VIEW_CHANGE,
         "recommendations.messageembedding": VIEW_CHANGE,
+        "issues.itemembedding": VIEW_CHANGE,
         "django_q.schedule": VIEW,
         "django_q.task": VIEW,
         "django_q.success": VIEW,

@@ -4,5 +4,6 @@ from engine.jobs import Planned
 
 SCHEDULES = (
     Planned("recommendations", "5 * * * *", "start", ("recommendations",)),
+    Planned("issues", "20 * * * *", "start", ("issues",)),
     Planned("prune", "40 3 * * *", "prune"),
 )

@@ -286,10 +286,14 @@ SPECTACULAR_SETTINGS = {
 }
 
 # The pipelines that `run_pipeline` knows, by name. engine finds them here, so it knows no domain.
-PIPELINES = {"recommendations": "recommendations.pipeline.RECOMMENDATIONS"}
+PIPELINES = {
+    "recommendations": "recommendations.pipeline.RECOMMENDATIONS",
+    "issues": "issues.pipeline.ISSUES",
+}
 # What `prune` empties: name -> function(how many to keep) -> how many went.
 PRUNED = {
     "generations": "recommendations.generations.prune",
+    "clusterings": "issues.clusterings.prune",
     "allowances": "engine.pruning.allowances",
     "replies": "engine.api.idempotency.prune",
     "sessions": "engine.pruning.sessions",
@@ -297,6 +301,19 @@ PRUNED = {
 SCHEDULES = "ostsite.schedules.SCHEDULES"
 TIMING = Timing()
 RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting worker knows its predecessors
+
+CLUSTER_METHOD = environment.choice("CLUSTER_METHOD", "graph", ("graph", "reference"))
+CLUSTER_WINDOW_DAYS = environment.whole("CLUSTER_WINDOW_DAYS", 1, 1, 31)
+# Who labels clusters: a model, and the one behind it. With none, labels are taken from the posts themselves.
+LLM_MODEL = environment.text("LLM_MODEL")
+LLM_API_BASE = environment.base("LLM_API_BASE")
+LLM_FALLBACK_MODEL = environment.text("LLM_FALLBACK_MODEL")
+LLM_FALLBACK_API_BASE = environment.base("LLM_FALLBACK_API_BASE")
+LLM_API_KEY = environment.key("LLM_API_KEY")
+LLM_DAILY_CALLS = environment.whole("LLM_DAILY_CALLS", 500, 0, 1_000_000)
+GROQ_API_KEY = environment.key("GROQ_API_KEY")
+ANTHROPIC_API_KEY = environment.key("ANTHROPIC_API_KEY")
+OPENAI_API_KEY = environment.key("OPENAI_API_KEY")
 
 REDIS_URL = environment.redis("REDIS_URL") or environment.redis("REDIS_CACHE_URL")
 CACHES = {

@@ -1,33 +1,14 @@
 """What a line of an import file must look like. Unknown keys are ignored; an absent value is None."""
 
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from dateutil.parser import isoparse
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+
+from engine.schemas import Count, Line, Moment, text
 
 FULL_NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}$"
 USERNAME = r"^[\w.@+-]{1,150}$"
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 TERMS_AT_MOST = 100
-INTEGER = 2**31 - 1
-
-
-def moment(value: Any) -> datetime:
-    """YYYY, YYYY-MM, a day or RFC 3339 as its first instant, in UTC. Raises ValueError."""
-    if isinstance(value, datetime):
-        return value
-    if not isinstance(value, str) or not re.match(r"^\d{4}(-\d\d(-\d\d([T ].*)?)?)?$", value):
-        raise ValueError("a date is YYYY, YYYY-MM, YYYY-MM-DD or RFC 3339")
-    try:
-        found = isoparse(value)
-        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"not a date: {error}") from error
-    if not EARLIEST <= found <= datetime.now(UTC).replace(year=datetime.now(UTC).year + 1, day=1):
-        raise ValueError("a date lies between 1970 and a year from now")
-    return found
 
 
 def first_few(values: list[str]) -> list[str]:
@@ -42,13 +23,6 @@ def largest_few(sizes: dict[str, int]) -> dict[str, int]:
     )
 
 
-def text(longest: int) -> Any:
-    """Text without NUL, cut at its longest: a limit of ours loses an end, never a line."""
-    return Annotated[str, StringConstraints(pattern=r"^[^\x00]*$"), AfterValidator(lambda value: value[:longest])]
-
-
-Moment = Annotated[datetime, BeforeValidator(moment)]
-Count = Annotated[int, Field(ge=0, le=INTEGER)]
 Bytes = Annotated[int, Field(ge=0, le=2**53)]
 Term = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=100)]
 Terms = Annotated[list[Term], AfterValidator(first_few)]
@@ -62,10 +36,6 @@ def no_path(value: str) -> str:
 
 
 FullName = Annotated[str, StringConstraints(pattern=FULL_NAME), AfterValidator(no_path)]
-
-
-class Line(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
 
 
 class ProjectLine(Line):

@@ -9,7 +9,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -170,6 +171,13 @@ def empty_database() -> Iterator[str]:
         ("run_pipeline meal --follow", "run_pipeline: --follow: only with --queue; without it the progress is shown"),
         ("run_pipeline daily --day tomorrow", "run_pipeline: --day: 'tomorrow' is not a day; allowed: YYYY-MM-DD"),
         ("run_pipeline daily --day 2025-02-29", "run_pipeline: --day: '2025-02-29' is not a day; allowed: YYYY-MM-DD"),
+        ("run_pipeline daily --day 2999-01-01", "run_pipeline: --day: 2999-01-01 is none to work on; allowed: 1970-01"),
+        ("run_pipeline daily --day 0001-01-01", "run_pipeline: --day: 0001-01-01 is none to work on; allowed: 1970-01"),
+        ("run_pipeline daily --from 2026-01-01", "run_pipeline: --day: allowed: --day alone, or --from and --to"),
+        ("run_pipeline daily --day 2026-01-01 --to 2026-01-02", "run_pipeline: --day: allowed: --day alone, or --from"),
+        ("run_pipeline daily --from 2026-01-02 --to 2026-01-01", "run_pipeline: --to: 0 days; allowed: 1 to 366"),
+        ("run_pipeline daily --from 2016-01-01 --to 2026-01-01", "run_pipeline: --to: 3654 days; allowed: 1 to 366"),
+        ("run_pipeline meal --to 2025-01-01", "run_pipeline: --to: meal does not go by days; allowed: no --day"),
     ],
 )
 @pytest.mark.django_db
@@ -321,6 +329,27 @@ def test_a_run_that_left_something_behind_ends_with_1(capsys):
 def test_a_day_is_the_partition_of_the_run():
     code("run_pipeline", "daily", "--day", "2026-01-02")
     assert str(Run.objects.get()) == "daily 2026-01-02"
+
+
+@pytest.mark.django_db
+def test_several_days_are_a_run_each():
+    code("run_pipeline", "daily", "--from", "2026-01-30", "--to", "2026-02-01")
+    assert [str(run.day) for run in Run.objects.order_by("pk")] == ["2026-01-30", "2026-01-31", "2026-02-01"]
+
+
+@pytest.mark.django_db
+def test_without_a_day_all_that_hold_something_are_worked_on(monkeypatch):
+    monkeypatch.setattr(f"{__name__}.DAILY", replace(DAILY, days=lambda: [date(2026, 1, 2), date(2026, 1, 4)]))
+    code("run_pipeline", "daily")
+    assert [str(run.day) for run in Run.objects.order_by("pk")] == ["2026-01-02", "2026-01-04"]
+
+
+@pytest.mark.django_db
+def test_of_several_days_one_that_failed_ends_with_1(monkeypatch):
+    odd = Stage("cook", lambda scope: burn(scope) if scope.day == date(2026, 1, 2) else cook(scope), lambda scope: 1)
+    monkeypatch.setattr(f"{__name__}.DAILY", replace(DAILY, stages=(odd,)))
+    assert code("run_pipeline", "daily", "--from", "2026-01-01", "--to", "2026-01-03") == INCOMPLETE
+    assert sorted(Run.objects.values_list("state", flat=True)) == ["done", "done", "waiting"]
 
 
 @pytest.mark.django_db

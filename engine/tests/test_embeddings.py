@@ -398,7 +398,8 @@ def test_a_limit_stops_in_time():
 
 
 def test_tables_are_those_of_all_installed_apps():
-    assert {"categories", "projects", "profiles", "messages"} == {table.subject_name for table in filling.tables()}
+    expected = {"categories", "projects", "profiles", "messages", "items"}
+    assert {table.subject_name for table in filling.tables()} == expected
 
 
 def test_a_text_that_was_superseded_meanwhile_is_counted_and_embedded_anew(settings):

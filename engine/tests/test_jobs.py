@@ -265,6 +265,13 @@ def test_a_start_of_a_day_works_on_that_day():
     assert (jobs.start("daily", "2026-01-02"), Run.objects.get().day) == ("done", date(2026, 1, 2))
 
 
+def test_without_a_day_it_rings_for_each_that_waits(monkeypatch):
+    days = [date(2026, 1, 2), date(2026, 1, 4)]
+    monkeypatch.setattr(f"{__name__}.DAILY", replace(DAILY, days=lambda: days))
+    assert jobs.start("daily") == "2 days"
+    assert [run.day for run in Run.objects.order_by("pk")] == days
+
+
 def test_a_start_ends_what_was_begun_though_nothing_more_waits(cook):
     cook(stage("cook"))
     run = made()

@@ -190,6 +190,7 @@ recommendations_projectembedding     staff: -  curator: -    operator: v  root: 
 recommendations_profileembedding     staff: -  curator: -    operator: v  root: v
 recommendations_categoryembedding    staff: -  curator: -    operator: v  root: v
 recommendations_messageembedding     staff: -  curator: -    operator: v  root: v
+issues_itemembedding                 staff: -  curator: -    operator: v  root: v
 engine_run                           staff: -  curator: -    operator: v  root: v
 engine_audit                         staff: -  curator: -    operator: v  root: v
 engine_anomaly                       staff: -  curator: -    operator: vd root: vd

@@ -21,8 +21,9 @@ BELOW = {"edge": "edge database outside pure", "database": "database pure", "out
 FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
-        "pure": "logs owner pipeline recent scrubbing timing text vectors",
-        "outside": "brokers groups lines embeddings.base embeddings.local",
+        "pure": "cleaning clustering density exemplars logs owner pipeline recent schemas scrubbing timing text twins"
+        " urls vectors",
+        "outside": "brokers groups lines llm embeddings.base embeddings.local",
         "database": "postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs",
         "edge": "admin admin.* api api.* apps commands embeddings.filling embeddings.reading following importing jobs"
         " management.* metrics output probe reconciling templatetags.* worker",
@@ -35,7 +36,12 @@ LAYERS = {
         "edge": "admin admin.* api api.* apps filters forms management.* pages pages.* pipeline profile_forms search"
         " serving stages templatetags templatetags.* urls weighing",
     },
-    "issues": {"pure": "", "outside": "", "database": "models models.*", "edge": "apps management.*"},
+    "issues": {
+        "pure": "extracting identity labels schemas",
+        "outside": "",
+        "database": "models models.* importing clusterings finding issuing exporting linking",
+        "edge": "apps labelling management.* pipeline stages",
+    },
 }
 
 Imports = Mapping[str, Iterable[str]]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from django.conf import settings
 from django.core.cache.backends.redis import RedisCache
 from django.db import connection
 from django.db.models.functions import Now
@@ -71,7 +72,8 @@ def server(address) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def broker(address, server, monkeypatch) -> None:
-    """As with Q_BROKER=redis: django-q read its settings when it was imported."""
+    """As with Q_BROKER=redis: django-q read its settings when it was imported. No pipeline whose days are opened."""
+    monkeypatch.setattr(settings, "PIPELINES", {"recommendations": settings.PIPELINES["recommendations"]})
     monkeypatch.setattr(Conf, "BROKER_CLASS", "engine.brokers.RedisBroker")
     monkeypatch.setattr(Conf, "REDIS", address)
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "ostsite" / "settings.py"
 STRONG = "k9-" * 20
 READ = re.compile(
-    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email)\(\s*\"([A-Z_]+)\""
+    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email|key|base)\(\s*\"([A-Z_]+)\""
 )
 NAMES = sorted({*READ.findall(SETTINGS.read_text()), "DATABASE_URL"})
 
@@ -53,6 +53,8 @@ def read_env(folder: Path, content: bytes) -> None:
 
 # Wrong values
 
+BASE = "http://host[:port][/path] or https://host[:port][/path], without user and password"
+KEY = "8 to 500 characters without blanks and quotes"
 WRONG = [
     ("READ_TEXTS", "perhaps", "1, true, yes, on, 0, false, no, off"),
     ("DEBUG", "perhaps", "1, true, yes, on, 0, false, no, off"),
@@ -81,6 +83,13 @@ WRONG = [
     ("RECOMMENDATION_POPULARITY_THRESHOLD", "0", "a whole number from 1 to 1000000000"),
     ("RECOMMENDATION_TOP_N", "51", "a whole number from 1 to 50"),
     ("RECOMMENDATION_MIN_SIMILARITY", "1.01", "a number from 0 to 1"),
+    ("CLUSTER_METHOD", "kmeans", "graph, reference"),
+    ("CLUSTER_WINDOW_DAYS", "0", "a whole number from 1 to 31"),
+    ("LLM_API_BASE", "localhost:11434", BASE),
+    ("LLM_API_BASE", "file:///etc/passwd", BASE),
+    ("LLM_FALLBACK_API_BASE", "https://someone:hunter2@models.example", BASE),
+    ("LLM_DAILY_CALLS", "-1", "a whole number from 0 to 1000000"),
+    *[(f"{name}_API_KEY", "hunter2 hunter2", KEY) for name in ("LLM", "GROQ", "ANTHROPIC", "OPENAI")],
     ("LOG_LEVEL", "info", "DEBUG, INFO, WARNING, ERROR"),
     ("LOG_FORMAT", "xml", "text, json"),
     ("REDIS_URL", "http://localhost:6379", "redis://host:port/number"),
@@ -124,6 +133,7 @@ def test_a_secret_is_never_shown(name, value):
 
 def test_every_setting_that_can_be_wrong_is_tried_here():
     free = {"ALLOWED_HOSTS", "METRICS_TOKEN", "MODEL_NAME"}  # any text will do
+    free |= {"LLM_MODEL", "LLM_FALLBACK_MODEL"}
     free |= {"GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET"}  # each, with the other
     assert {name for name, *_ in WRONG} == set(NAMES) - free
 

@@ -25,6 +25,7 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from engine.models import Anomaly, ApiKey, Audit, WorkerGroup
+from issues.models import ItemEmbedding, RawItem
 from ostsite.tests.people import confirmed, person, staff
 from recommendations import profiles
 from recommendations.models import (
@@ -89,7 +90,7 @@ SPELLED = {
     "admin:app_list": "admin/engine/",
     "admin/(?P<url>.*)$": "admin/nowhere",
 }
-EMBEDDINGS = (ProjectEmbedding, ProfileEmbedding, CategoryEmbedding, MessageEmbedding)
+EMBEDDINGS = (ProjectEmbedding, ProfileEmbedding, CategoryEmbedding, MessageEmbedding, ItemEmbedding)
 
 
 class World:
@@ -118,6 +119,9 @@ class World:
         make.give_vector(alice, [1, 0, 0])
         make.score()
         CategoryEmbedding.objects.want({games.pk: "Games"})
+        post = {"source": "github", "url": "https://example.org/1", "url_hash": "1", "collected_on": timezone.now()}
+        item = RawItem.objects.create(title="The export stops halfway", **post)
+        ItemEmbedding.objects.want({item.pk: item.title})
         return project
 
     def hers(self) -> None:

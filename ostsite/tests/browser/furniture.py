@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
 from engine.models import Anomaly, ApiKey, Audit, Run, Step, WorkerGroup
+from issues.models import ItemEmbedding, RawItem
 from ostsite.tests.browser.site import read
 from ostsite.tests.people import person
 from recommendations import profiles
@@ -105,5 +106,8 @@ def fill_the_admin(user: User) -> None:
     Impression.objects.create(user=user, project=project, request="0" * 32, rank=1)
     said = Message.objects.create(user=user, message_id="m1", text="I like small models", said_at=now)
     MessageEmbedding.objects.want({said.pk: said.text})
+    post = {"source": "github", "url": "https://example.org/1", "url_hash": "1", "collected_on": now}
+    item = RawItem.objects.create(title="The export stops halfway", **post)
+    ItemEmbedding.objects.want({item.pk: item.title})
     EmailAddress.objects.get_or_create(user=user, email=user.email, primary=True)
     SocialAccount.objects.create(user=user, provider="github", uid="1", extra_data={"login": user.username})

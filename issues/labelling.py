@@ -1,0 +1,239 @@
+"""A label for each cluster: one that is there already, a model's, or an extract; kept as soon as it is made."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from engine import llm
+from engine.exemplars import key_phrases, snippet
+from engine.llm import LLMError, Route, Spent, Stop
+from engine.vectors import digest, unit
+from issues.extracting import EXTRACTOR, extract
+from issues.labels import Exemplar, IssueLabel, checked, prompt, prompt_hash
+from issues.models import Assignment, Cluster, Clustering, Label
+
+logger = structlog.get_logger(__name__)
+
+SUMMED = ("calls", "prompt_tokens", "answer_tokens", "cost")  # over all attempts
+ANSWER_SECONDS = 60.0
+SILENT = 3  # questions in a row that nobody answers: the provider is away, and the rest waits
+LARGE = 50  # items: a cluster with more goes to the fallback model at once
+SIBLINGS = 3  # the nearest clusters of the day, to contrast with
+AGAIN = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24))  # after a failure
+AT_ONCE = 100  # clusters whose posts are read together, and told apart by their phrases
+TEXTS = 200  # posts of a cluster that the extract looks at, the surest first
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a label is to be made from."""
+
+    cluster: Cluster
+    exemplars: list[Exemplar]
+    texts: list[str]
+    siblings: list[str]
+    phrases: list[str]
+
+
+def label(clustering: Clustering) -> Iterator[Label]:
+    """Label what is to be labelled, the largest clusters first; yields each label that was given."""
+    routes, provider = routes_of_settings(), Provider()
+    given = list(clustering.clusters.exclude(label=None).values_list("label__title", flat=True))
+    ids = list(clustering.unlabelled().order_by("number").values_list("pk", flat=True))
+    for start in range(0, len(ids), AT_ONCE):
+        for asked in questions(clustering, ids[start : start + AT_ONCE]):
+            found = known(asked, routes) or (answered(asked, routes, provider) if routes else extracted(asked, given))
+            Cluster.objects.filter(pk=asked.cluster.pk).update(label=found)
+            given.append(found.title)
+            yield found
+
+
+# What is asked
+
+
+def questions(clustering: Clustering, ids: Sequence[int]) -> Iterator[Asked]:
+    """Everything to be known of those clusters, by a few queries."""
+    clusters = list(clustering.clusters.filter(pk__in=ids).order_by("number"))
+    nearest = siblings(clustering)
+    said = texts_of(clusters)
+    speaking = exemplars_of(clusters)
+    phrases = dict(zip(said, key_phrases(list(said.values())), strict=True))
+    for cluster in clusters:
+        posts = speaking.get(cluster.pk, [])
+        yield Asked(cluster, posts, said[cluster.pk], nearest.get(cluster.pk, []), phrases[cluster.pk])
+
+
+def exemplars_of(clusters: Sequence[Cluster]) -> dict[int, list[Exemplar]]:
+    rows = Assignment.objects.filter(cluster__in=clusters, exemplar__isnull=False).order_by("cluster", "exemplar")
+    found: dict[int, list[Exemplar]] = {}
+    for row in rows.select_related("item"):
+        post = Exemplar(row.exemplar or 0, row.item.source, row.item.title, snippet(row.item.said))
+        found.setdefault(row.cluster_id or 0, []).append(post)
+    return found
+
+
+def texts_of(clusters: Sequence[Cluster]) -> dict[int, list[str]]:
+    """The surest posts of each, whole."""
+    rows = Assignment.objects.filter(cluster__in=clusters).order_by("cluster", "-membership", "item")
+    found: dict[int, list[str]] = {cluster.pk: [] for cluster in clusters}
+    for cluster, title, said in rows.values_list("cluster", "item__title", "item__said").iterator():
+        if len(found[cluster]) < TEXTS:
+            found[cluster].append(f"{title}\n{said}")
+    return found
+
+
+def siblings(clustering: Clustering) -> dict[int, list[str]]:
+    """For each cluster the first titles of those nearest to it."""
+    rows = list(clustering.clusters.order_by("pk").values_list("pk", "centroid"))
+    first = Assignment.objects.filter(clustering=clustering, exemplar=1)
+    titles = dict(first.values_list("cluster", "item__title"))
+    if len(rows) < 2:
+        return {}
+    centroids = unit(np.array([centroid for _, centroid in rows], dtype=np.float32))
+    cosines = centroids @ centroids.T
+    np.fill_diagonal(cosines, -1)
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :SIBLINGS]
+    return {
+        pk: [titles[rows[at][0]] for at in order if rows[at][0] in titles]
+        for (pk, _), order in zip(rows, nearest.tolist(), strict=True)
+    }
+
+
+# Where an answer comes from
+
+
+def routes_of_settings() -> list[Route]:
+    """The local model and the one behind it; none when no model is named."""
+    named = (
+        (settings.LLM_MODEL, settings.LLM_API_BASE),
+        (settings.LLM_FALLBACK_MODEL, settings.LLM_FALLBACK_API_BASE),
+    )
+    return [Route(model, base, llm_key(model)) for model, base in named if model]
+
+
+def llm_key(model: str) -> str:
+    """The key of the provider that a model's name begins with, or the one for all."""
+    keys = {"groq": settings.GROQ_API_KEY, "anthropic": settings.ANTHROPIC_API_KEY, "openai": settings.OPENAI_API_KEY}
+    return keys.get(model.partition("/")[0], "") or settings.LLM_API_KEY
+
+
+def key_of(asked: Asked, routes: Sequence[Route]) -> str:
+    """By which an answer is kept: all that it depends on."""
+    if routes:
+        return prompt_hash(prompt(asked.exemplars, asked.siblings), [route.model for route in routes])
+    spoken = [post.title for post in asked.exemplars]
+    return digest("extract", EXTRACTOR, *asked.texts, "exemplars", *spoken, "siblings", *asked.siblings)
+
+
+def known(asked: Asked, routes: Sequence[Route]) -> Label | None:
+    """A label of the same question, or of a cluster with the same exemplars from the same sources; no failed one."""
+    source = Label.Source.LLM if routes else Label.Source.EXTRACT
+    labels = Label.objects.reusable().filter(source=source)
+    found = labels.filter(prompt_hash=key_of(asked, routes)).first()
+    if found is None and routes and asked.cluster.fingerprint:
+        sources = sorted({post.source for post in asked.exemplars})
+        found = labels.filter(fingerprint=asked.cluster.fingerprint, sources=sources).order_by("pk").first()
+    return found
+
+
+def extracted(asked: Asked, given: Sequence[str]) -> Label:
+    """From the posts themselves, with no model. given: titles of the day, none of which comes twice."""
+    made = extract(asked.exemplars, asked.texts, asked.phrases, [*asked.siblings, *filter(None, given)])
+    return keep(asked, [], {"source": Label.Source.EXTRACT, "model": f"extract {EXTRACTOR}", **fields_of(made)})
+
+
+@dataclass
+class Provider:
+    """What is known of it in this run. stopped: why it is asked no more; silent: questions in a row not answered."""
+
+    stopped: str = ""
+    silent: int = 0
+
+    def failed(self, error: LLMError) -> None:
+        """A bad answer is one; only where there was none at all is it silent."""
+        self.silent = 0 if error.spent.prompt_tokens else self.silent + 1
+        if self.silent >= SILENT:
+            self.stopped = f"the provider does not answer: {error.reason}"
+
+
+def answered(asked: Asked, routes: Sequence[Route], provider: Provider) -> Label:
+    """A model's, or why there is none."""
+    if provider.stopped:
+        return failed(asked, routes, LLMError(provider.stopped, Spent()))
+    if calls_today() >= settings.LLM_DAILY_CALLS:
+        return deferred(asked, routes)
+    chosen = routes[-1:] if asked.cluster.size > LARGE else routes
+    try:
+        answer = llm.ask(prompt(asked.exemplars, asked.siblings), IssueLabel, chosen, ANSWER_SECONDS)
+    except Stop as stop:
+        logger.warning("llm_stopped", reason=stop.reason)
+        provider.stopped = f"the provider refuses all calls: {stop.reason}"
+        return failed(asked, routes, LLMError(provider.stopped, stop.spent))
+    except LLMError as error:
+        provider.failed(error)
+        return failed(asked, routes, error)
+    provider.silent = 0
+    made = fields_of(checked(answer.value, asked.exemplars))
+    return keep(asked, routes, {"source": Label.Source.LLM, "model": answer.model, **figures(answer), **made})
+
+
+def calls_today() -> int:
+    return Label.objects.filter(made_at__gte=midnight()).aggregate(total=Sum("calls"))["total"] or 0
+
+
+def midnight() -> datetime:
+    """When the present day began, in UTC."""
+    return datetime.combine(timezone.now().astimezone(UTC).date(), time(), UTC)
+
+
+def figures(spent: Spent) -> dict[str, float]:
+    return {name: getattr(spent, name) for name in SUMMED}
+
+
+def fields_of(made: IssueLabel) -> dict[str, object]:
+    facts = made.model_dump(mode="json")
+    return {"state": Label.State.LABELLED, "reason": "", "next_attempt_at": None, **facts}
+
+
+def failed(asked: Asked, routes: Sequence[Route], error: LLMError) -> Label:
+    """To be tried again later, each time after a longer while, or when the provider says so."""
+    earlier = Label.objects.filter(prompt_hash=key_of(asked, routes)).values_list("attempts", flat=True).first() or 0
+    wait = timedelta(seconds=error.retry_after) if error.retry_after else AGAIN[min(earlier, len(AGAIN) - 1)]
+    return unlabelled_yet(asked, routes, Label.State.FAILED, error.reason, timezone.now() + wait, error.spent)
+
+
+def deferred(asked: Asked, routes: Sequence[Route]) -> Label:
+    """To the next day, for the calls of this one are used up."""
+    reason = f"the {settings.LLM_DAILY_CALLS} calls of the day are used up"
+    return unlabelled_yet(asked, routes, Label.State.DEFERRED, reason, midnight() + timedelta(days=1), Spent())
+
+
+def unlabelled_yet(asked: Asked, routes: Sequence[Route], state: str, reason: str, at: datetime, spent: Spent) -> Label:
+    told = {"state": state, "source": Label.Source.LLM, "reason": reason[:300], "next_attempt_at": at}
+    return keep(asked, routes, {**told, "model": routes[-1].model, **figures(spent)})
+
+
+def keep(asked: Asked, routes: Sequence[Route], facts: dict[str, Any]) -> Label:
+    """Written at once, so that a killed run asks nothing twice. Calls, tokens and cost of earlier attempts stay in."""
+    sources = sorted({post.source for post in asked.exemplars})
+    fixed = {"fingerprint": asked.cluster.fingerprint, "sources": sources}
+    with transaction.atomic():
+        label, fresh = Label.objects.select_for_update().get_or_create(
+            prompt_hash=key_of(asked, routes), defaults={**fixed, **facts, "attempts": 1}
+        )
+        if not fresh:
+            adding = {name: F(name) + facts.pop(name) for name in SUMMED if name in facts}
+            Label.objects.filter(pk=label.pk).update(
+                **fixed, **facts, **adding, attempts=F("attempts") + 1, made_at=Now()
+            )
+            label.refresh_from_db()
+    return label

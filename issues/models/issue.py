@@ -1,0 +1,99 @@
+"""Problems that live across days."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from issues.models.clustering import Assignment, Clustering
+from issues.models.label import Category, Impact, Label
+
+
+class Issue(models.Model):
+    """One problem, whatever clusters it was found in. Its evidence is a query on the live clusterings.
+
+    label_state and reason: whether it could be labelled; without a label it has no title.
+    """
+
+    class State(models.TextChoices):
+        NEW = "new", "first seen on its last day"
+        GROWING = "growing"
+        STEADY = "steady"
+        QUIET = "quiet", "not seen on the newest day"
+        GONE = "gone", "merged into another, or its day was clustered anew without it"
+
+    title = models.CharField(max_length=120, blank=True, default="")
+    category = models.CharField(max_length=20, choices=Category.choices, default=Category.OTHER)
+    description = models.TextField(blank=True, default="")
+    would_pay = models.BooleanField(default=False)
+    impact = models.CharField(max_length=10, choices=Impact.choices, default=Impact.LOW)
+    claims = models.JSONField(default=list, blank=True)
+    label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="issues")
+    label_state = models.CharField(max_length=15, choices=Label.State.choices, default=Label.State.DEFERRED)
+    label_source = models.CharField(max_length=10, choices=Label.Source.choices, default=Label.Source.EXTRACT)
+    reason = models.CharField(max_length=300, blank=True, default="")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.NEW)
+    first_seen = models.DateField()
+    last_seen = models.DateField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "-last_seen"], name="issue_newest")]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(label_state="labelled") | ~Q(title=""), name="a_labelled_issue_has_a_title"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or f"issue {self.pk}, {self.get_label_state_display()}"
+
+    @property
+    def evidence(self) -> models.QuerySet[Assignment]:
+        """Its items on every day that is live, the surest first."""
+        live = Assignment.objects.filter(issue=self, clustering__state=Clustering.State.LIVE)
+        return live.select_related("item").order_by("-membership", "item_id")
+
+
+class IssueDay(models.Model):
+    """How much of it was seen on one day. authors, sources: how many different ones, and which."""
+
+    issue = models.ForeignKey(Issue, on_delete=models.CASCADE, related_name="days", db_index=False)
+    day = models.DateField()
+    items = models.PositiveIntegerField()
+    authors = models.PositiveIntegerField()
+    sources = ArrayField(models.CharField(max_length=40), default=list)
+    votes = models.IntegerField(default=0)
+    comments = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issue", "day"], name="an_issue_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"issue {self.issue_id} on {self.day}"
+
+
+class Lineage(models.Model):
+    """What happened to an issue on a day: born, split off from another, merged into another."""
+
+    class Kind(models.TextChoices):
+        BORN = "born"
+        SPLIT = "split", "split off from the other"
+        MERGED = "merged", "merged into the other"
+
+    issue = models.ForeignKey(Issue, on_delete=models.CASCADE, related_name="lineage", db_index=False)
+    day = models.DateField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    other = models.ForeignKey(Issue, null=True, on_delete=models.CASCADE, related_name="+")
+    why = models.CharField(max_length=200, blank=True, default="", help_text="share of members, or distance")
+
+    class Meta:
+        verbose_name_plural = "lineage"
+        constraints = [
+            models.UniqueConstraint(fields=["issue", "day", "kind", "other"], name="lineage_once", nulls_distinct=False)
+        ]
+
+    def __str__(self) -> str:
+        return f"issue {self.issue_id} {self.kind} on {self.day}"

@@ -1,0 +1,18 @@
+"""embed | cluster | label: from the posts of a day to the problems that people report in them."""
+
+from engine.pipeline import Pipeline
+from issues.stages import STAGES, days
+
+ISSUES = Pipeline(
+    name="issues",
+    stages=STAGES,
+    by_day=True,
+    days=days,
+    # The asset names of the Dagster pipeline, for those who know it by them.
+    aliases={
+        "clusters": "cluster",
+        "silver.clusters": "cluster",
+        "issues": "label",
+        "gold.issues": "label",
+    },
+)

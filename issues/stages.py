@@ -1,0 +1,94 @@
+"""The stages of the issues pipeline: what waits, what is done, what is published."""
+
+from collections import Counter
+from datetime import date
+
+from django.conf import settings
+
+from engine.embeddings import filling
+from engine.models import EmbeddingModel
+from engine.pipeline import Scope, Stage, StageError, Work
+from issues import clusterings, importing, issuing
+from issues.models import Clustering, ItemEmbedding
+
+
+def embed(scope: Scope) -> Work:
+    """The items of the day cleaned by the present cleaner, and vectors for all items that wait."""
+    if cleaned := importing.clean_again(day_of(scope), settings.CLUSTER_WINDOW_DAYS):
+        yield Counter(cleaned=cleaned)
+    yield from filling.fill_all((ItemEmbedding,), EmbeddingModel.objects.live(), settings.BATCH_SIZE)
+    return None
+
+
+def embed_waiting(scope: Scope) -> int:
+    stale = importing.stale(day_of(scope), settings.CLUSTER_WINDOW_DAYS).count()
+    return stale + filling.waiting((ItemEmbedding,), EmbeddingModel.objects.live())
+
+
+def cluster(scope: Scope) -> Work:
+    """A finished draft of the day's clusters, its copies linked; nothing when what is there is made from the same."""
+    day = day_of(scope)
+    if not scope.force and not clusterings.waiting(day):
+        return None
+    from issues import finding, linking  # what they bring along is heavy, and who only asks what waits needs none of it
+
+    twins = linking.link(day)
+    draft = clusterings.open_draft(clusterings.wanted(day), scope.fence, anew=scope.force)
+    if not draft.finished:
+        yield finding.fill(draft, scope.fence) + Counter(twins=twins)
+    return None
+
+
+def cluster_waiting(scope: Scope) -> int:
+    day = day_of(scope)
+    return clusterings.wanted(day).items or 1 if scope.force or clusterings.waiting(day) else 0
+
+
+def label(scope: Scope) -> Work:
+    """A label for each cluster of the draft, then the day is published; or new labels for the live day."""
+    chosen = to_label(scope)
+    if chosen is None:
+        return None
+    from issues import labelling  # as above
+
+    for made in labelling.label(chosen):
+        yield Counter({made.state: 1})
+    if chosen.state == Clustering.State.DRAFT:
+        claimed = Clustering.objects.filter(pk=chosen.pk, fence__lte=scope.fence).update(fence=scope.fence)
+        return issuing.publication(chosen, scope.fence) if claimed else None
+    return issuing.amendment(chosen)
+
+
+def to_label(scope: Scope) -> Clustering | None:
+    """The finished draft of the day; without one the live day, where labels may be tried again."""
+    days = Clustering.objects.filter(day=day_of(scope))
+    draft = days.filter(state=Clustering.State.DRAFT, finished=True).first()
+    if draft:
+        return draft
+    live = days.filter(state=Clustering.State.LIVE).first()
+    return live if live and live.unlabelled().exists() else None
+
+
+def label_waiting(scope: Scope) -> int:
+    chosen = to_label(scope)
+    if chosen is None:
+        return 0
+    return chosen.unlabelled().count() or int(chosen.state == Clustering.State.DRAFT)
+
+
+def day_of(scope: Scope) -> date:
+    if scope.day is None:
+        raise StageError("the issues pipeline works on a day; none was named")
+    return scope.day
+
+
+def days() -> list[date]:
+    """The days that hold something, the earliest first: identity passes from one to the next."""
+    return clusterings.days()
+
+
+STAGES = (
+    Stage("embed", embed, embed_waiting, units=("embedded", "elsewhere", "failed", "superseded", "cleaned")),
+    Stage("cluster", cluster, cluster_waiting, units=("clustered",)),
+    Stage("label", label, label_waiting),
+)
