@@ -6,7 +6,6 @@ a line that begins as a log line is one, and a word within a sentence never is.
 
 import html as entities
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
@@ -379,12 +378,6 @@ def clean(source: str, body: str) -> str:
     body = STEERING.sub("", body[:LONGEST_POST].replace("\r\n", "\n").replace("\r", "\n"))
     page = _tamed(FORMATS.get(source, _markdown)(body))
     return clip(_said(page, everything=False) or _said(page, everything=True))
-
-
-def normal_title(title: str) -> str:
-    """NFKC, lower case, single spaces: how titles are compared."""
-    lower = unicodedata.normalize("NFKC", title).lower()
-    return squeeze(unicodedata.normalize("NFKC", lower))
 
 
 # --- language ---

@@ -1,7 +1,6 @@
 """Which items speak for a cluster, and which words tell it from the other clusters of a day."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
-from engine.text import clip, squeeze, text_hash
+from engine.text import clip, normal_title, squeeze, text_hash
 from engine.vectors import unit
 
 ALIKE = 0.8  # word-Jaccard from which two titles say the same
@@ -69,16 +68,12 @@ def _different(order: Iterable[int], titles: Sequence[str], count: int, picked: 
 
 
 def title_words(title: str) -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", _normal(title)))
+    return frozenset(re.findall(r"\w+", normal_title(title)))
 
 
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     """Share of the words that both have, in [0, 1]; two without any word are the same."""
     return len(one & other) / len(one | other) if one or other else 1.0
-
-
-def _normal(title: str) -> str:
-    return squeeze(unicodedata.normalize("NFKC", title).lower())
 
 
 def snippet(clean: str) -> str:
@@ -88,7 +83,7 @@ def snippet(clean: str) -> str:
 
 def fingerprint(titles: Sequence[str]) -> str:
     """SHA-256 (hex) of the titles (NFKC, lower case, single spaces, sorted, one a line); "" under three titles."""
-    lines = sorted(filter(None, map(_normal, titles)))
+    lines = sorted(filter(None, map(normal_title, titles)))
     return text_hash("\n".join(lines)) if len(lines) >= FEWEST_TITLES else ""
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 
 LONGEST = 8_000  # characters that reach a tokenizer; beyond it time grows and meaning does not
 
@@ -18,6 +19,12 @@ def clip(text: str, longest: int = LONGEST) -> str:
 def squeeze(text: str) -> str:
     """Runs of blanks and line ends become one blank each."""
     return re.sub(r"\s+", " ", text).strip()
+
+
+def normal_title(title: str) -> str:
+    """NFKC, lower case, single spaces: how titles are compared."""
+    lower = unicodedata.normalize("NFKC", title).lower()
+    return squeeze(unicodedata.normalize("NFKC", lower))
 
 
 def printable(text: str) -> str:

@@ -44,11 +44,10 @@ def wanted(day: date) -> Wanted:
     return Wanted(day, window, model, method, digest(*parts), count)
 
 
-def waiting(day: date) -> bool:
+def waiting(fresh: Wanted) -> bool:
     """Whether neither the live clustering nor a finished draft of the day is what it should be."""
-    fresh = wanted(day)
     current = Q(state=Clustering.State.LIVE) | Q(state=Clustering.State.DRAFT, finished=True)
-    return not Clustering.objects.filter(current, day=day, inputs=fresh.inputs).exists()
+    return not Clustering.objects.filter(current, day=fresh.day, inputs=fresh.inputs).exists()
 
 
 def open_draft(fresh: Wanted, fence: int, anew: bool) -> Clustering:
@@ -72,14 +71,14 @@ def open_draft(fresh: Wanted, fence: int, anew: bool) -> Clustering:
 
 
 def days() -> list[date]:
-    """The days that hold items, and those that did: the earliest first."""
+    """The days that hold items, and those that did: the earliest first, for identity passes from one to the next."""
     with_items = RawItem.objects.values_list("collected_on", flat=True).distinct()
     with_clusters = Clustering.objects.filter(state=Clustering.State.LIVE, items__gt=0).values_list("day", flat=True)
     return sorted({*with_items, *with_clusters})
 
 
 def prune(keep: int) -> int:
-    """Delete all but the newest `keep` retired clusterings of each day, and drafts of stale inputs; how many."""
+    """Delete all but the newest `keep` retired clusterings of each day; how many."""
     retired = Clustering.objects.filter(state=Clustering.State.RETIRED).order_by("day", "-pk").values_list("day", "pk")
     seen: Counter[date] = Counter()
     doomed = []

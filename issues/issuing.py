@@ -16,6 +16,7 @@ from engine.ledger import LeaseLost
 from issues import identity
 from issues.identity import Found, Known, Match, Matches
 from issues.models import Assignment, Cluster, Clustering, Issue, IssueDay, Label, Lineage
+from issues.models.label import Labelled
 
 logger = structlog.get_logger(__name__)
 
@@ -189,7 +190,7 @@ def describe(issues: QuerySet[Issue]) -> None:
     Issue.objects.bulk_update(changed, [*TAKEN, "label", "label_state", "label_source", "reason"], batch_size=500)
 
 
-TAKEN = ("title", "category", "description", "would_pay", "impact", "claims")
+TAKEN = [field.name for field in Labelled._meta.local_fields]
 
 
 def take(issue: Issue, label: Label) -> None:

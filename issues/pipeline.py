@@ -1,7 +1,8 @@
 """embed | cluster | label: from the posts of a day to the problems that people report in them."""
 
 from engine.pipeline import Pipeline
-from issues.stages import STAGES, days
+from issues.clusterings import days
+from issues.stages import STAGES
 
 ISSUES = Pipeline(
     name="issues",

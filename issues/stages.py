@@ -27,21 +27,21 @@ def embed_waiting(scope: Scope) -> int:
 
 def cluster(scope: Scope) -> Work:
     """A finished draft of the day's clusters, its copies linked; nothing when what is there is made from the same."""
-    day = day_of(scope)
-    if not scope.force and not clusterings.waiting(day):
+    fresh = clusterings.wanted(day_of(scope))
+    if not scope.force and not clusterings.waiting(fresh):
         return None
     from issues import finding, linking  # what they bring along is heavy, and who only asks what waits needs none of it
 
-    twins = linking.link(day)
-    draft = clusterings.open_draft(clusterings.wanted(day), scope.fence, anew=scope.force)
+    twins = linking.link(fresh.day)
+    draft = clusterings.open_draft(fresh, scope.fence, anew=scope.force)
     if not draft.finished:
         yield finding.fill(draft, scope.fence) + Counter(twins=twins)
     return None
 
 
 def cluster_waiting(scope: Scope) -> int:
-    day = day_of(scope)
-    return clusterings.wanted(day).items or 1 if scope.force or clusterings.waiting(day) else 0
+    fresh = clusterings.wanted(day_of(scope))
+    return fresh.items or 1 if scope.force or clusterings.waiting(fresh) else 0
 
 
 def label(scope: Scope) -> Work:
@@ -80,11 +80,6 @@ def day_of(scope: Scope) -> date:
     if scope.day is None:
         raise StageError("the issues pipeline works on a day; none was named")
     return scope.day
-
-
-def days() -> list[date]:
-    """The days that hold something, the earliest first: identity passes from one to the next."""
-    return clusterings.days()
 
 
 STAGES = (

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.cleaning import clean, language_of, normal_title
-from engine.text import LONGEST
+from engine.cleaning import clean, language_of
+from engine.text import LONGEST, normal_title
 
 COMPLAINT = "Large uploads fail: I get an error when saving, and nothing is kept."
 SOURCES = ["github", "stackoverflow", "reddit", "hackernews", "bugtracker", "somewhere"]

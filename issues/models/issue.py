@@ -8,10 +8,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from issues.models.clustering import Assignment, Clustering
-from issues.models.label import Category, Impact, Label
+from issues.models.label import Label, Labelled
 
 
-class Issue(models.Model):
+class Issue(Labelled):
     """One problem, whatever clusters it was found in. Its evidence is a query on the live clusterings.
 
     label_state and reason: whether it could be labelled; without a label it has no title.
@@ -24,12 +24,6 @@ class Issue(models.Model):
         QUIET = "quiet", "not seen on the newest day"
         GONE = "gone", "merged into another, or its day was clustered anew without it"
 
-    title = models.CharField(max_length=120, blank=True, default="")
-    category = models.CharField(max_length=20, choices=Category.choices, default=Category.OTHER)
-    description = models.TextField(blank=True, default="")
-    would_pay = models.BooleanField(default=False)
-    impact = models.CharField(max_length=10, choices=Impact.choices, default=Impact.LOW)
-    claims = models.JSONField(default=list, blank=True)
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="issues")
     label_state = models.CharField(max_length=15, choices=Label.State.choices, default=Label.State.DEFERRED)
     label_source = models.CharField(max_length=10, choices=Label.Source.choices, default=Label.Source.EXTRACT)

@@ -31,7 +31,21 @@ class LabelQuerySet(models.QuerySet["Label"]):
         return self.filter(state=Label.State.LABELLED).exclude(fingerprint="")
 
 
-class Label(models.Model):
+class Labelled(models.Model):
+    """What a label says; an issue takes all of it."""
+
+    title = models.CharField(max_length=120, blank=True, default="")
+    category = models.CharField(max_length=20, choices=Category.choices, default=Category.OTHER)
+    description = models.TextField(blank=True, default="")
+    would_pay = models.BooleanField(default=False)
+    impact = models.CharField(max_length=10, choices=Impact.choices, default=Impact.LOW)
+    claims = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Label(Labelled):
     """One answer, kept by what was asked. prompt_hash: of the prompt and the names of the models, or of the extractor.
 
     claims: what would_pay and impact rest on, [{"field", "item", "words"}], each found verbatim in that item.
@@ -53,12 +67,6 @@ class Label(models.Model):
     state = models.CharField(max_length=15, choices=State.choices)
     source = models.CharField(max_length=10, choices=Source.choices)
     model = models.CharField(max_length=200, blank=True, default="")
-    title = models.CharField(max_length=120, blank=True, default="")
-    category = models.CharField(max_length=20, choices=Category.choices, default=Category.OTHER)
-    description = models.TextField(blank=True, default="")
-    would_pay = models.BooleanField(default=False)
-    impact = models.CharField(max_length=10, choices=Impact.choices, default=Impact.LOW)
-    claims = models.JSONField(default=list, blank=True)
     reason = models.CharField(max_length=300, blank=True, default="")
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)

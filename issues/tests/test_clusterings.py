@@ -93,7 +93,7 @@ def test_an_item_without_a_vector_is_in_no_cluster():
 def test_a_second_run_finds_nothing_to_do():
     a_day()
     publish()
-    assert not clusterings.waiting(DAY)
+    assert not clusterings.waiting(clusterings.wanted(DAY))
 
 
 def test_a_new_post_makes_a_new_clustering_and_the_old_stays_until_it_is_published():
