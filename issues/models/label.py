@@ -27,8 +27,8 @@ class Impact(models.TextChoices):
 
 class LabelQuerySet(models.QuerySet["Label"]):
     def reusable(self) -> LabelQuerySet:
-        """What may speak for another cluster with the same exemplars: never what failed."""
-        return self.filter(state=Label.State.LABELLED).exclude(fingerprint="")
+        """What may answer again: never what failed."""
+        return self.filter(state=Label.State.LABELLED)
 
 
 class Labelled(models.Model):

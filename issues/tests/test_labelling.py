@@ -75,6 +75,14 @@ def test_the_same_again_makes_no_call(model):
     assert server.calls == 2
 
 
+def test_posts_with_one_title_make_no_second_call_either(model):
+    server = model(VALID)
+    make_topic(0, title="The nightly export stops halfway")
+    publish()
+    publish(force=True)
+    assert server.calls == 1
+
+
 def test_another_day_with_the_same_exemplars_makes_no_call(model):
     server = model(VALID)
     two_topics()
