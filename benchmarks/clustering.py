@@ -16,19 +16,20 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
 
 from benchmarks.density import posts
 from benchmarks.table import Row, fastest, seconds
 from engine.cleaning import clean
-from engine.clustering import METHODS, Labels, cluster, parameters
+from engine.clustering import Labels, cluster, parameters
 from engine.density import density_clusters
 from engine.vectors import Matrix
+from engine.words import words_of
 
 SETS = ("daily_mix", "github_nlbse", "stackoverflow_so20", "reddit", "banking77", "clinc150", "bugs_hadoop")
 SEEDS = 3
@@ -40,6 +41,7 @@ class Day:
     """Posts that are clustered together. gold: (n,) from 0, -1 for true noise; pairs: known duplicates; cross: (n,)."""
 
     vectors: Matrix
+    words: csr_array
     gold: Labels
     twins: Labels
     cross: npt.NDArray[np.bool_]
@@ -49,12 +51,19 @@ class Day:
 def measure() -> Iterator[Row]:
     """What `./ost bench clustering` times, on made vectors."""
     vectors = posts(MANY)
-    took = fastest(lambda: cluster(vectors))
+    texts = sentences(MANY)
+    took = fastest(lambda: cluster(vectors, words=words_of(texts)))
     note = f"{cluster(vectors).labels.max() + 1} clusters, peak {peak()} MB"
     yield Row(f"{MANY:,} vectors", took, "the reference", seconds(lambda: cluster(vectors, "reference")), note)
     if find_spec("umap"):
         reduced(vectors[:200], 0)  # compiled, so that its compiler is not timed
         yield Row(f"{MANY:,} vectors", took, "umap-learn + hdbscan", seconds(lambda: by_umap(vectors, 0)), note)
+
+
+def sentences(count: int) -> list[str]:
+    """Texts of 60 words, drawn from 20,000 as often as words are: the second half as often as the first, and so on."""
+    ranks = np.random.default_rng(0).zipf(1.2, (count, 60)) % 20_000
+    return [" ".join(f"w{rank}" for rank in row) for row in ranks.tolist()]
 
 
 def peak() -> int:
@@ -65,7 +74,8 @@ def peak() -> int:
 # --- what is compared ---
 
 
-def by_pca(vectors: Matrix, seed: int) -> Labels:
+def by_pca(day: Day, seed: int) -> Labels:
+    vectors = day.vectors
     few = PCA(min(50, *vectors.shape), random_state=seed).fit_transform(vectors).astype(np.float32)
     size = int(parameters("reference", len(vectors))["min_cluster_size"])
     return density_clusters(few, size, size // 2)[0]
@@ -86,9 +96,16 @@ def reduced(vectors: Matrix, seed: int) -> npt.NDArray[np.float64]:
     return np.asarray(layout.fit_transform(vectors), dtype=np.float64)
 
 
-def methods() -> Mapping[str, Callable[[Matrix, int], Labels]]:
-    ours = {name: lambda v, seed, name=name: cluster(v, name, seed).labels for name in METHODS}
-    return ours | {"PCA 50 + density": by_pca} | ({"UMAP 10 + hdbscan": by_umap} if find_spec("umap") else {})
+def methods() -> Mapping[str, Callable[[Day, int], Labels]]:
+    found: dict[str, Callable[[Day, int], Labels]] = {
+        "graph": lambda day, seed: cluster(day.vectors, "graph", seed, day.words).labels,
+        "graph without words": lambda day, seed: cluster(day.vectors, "graph", seed).labels,
+        "reference": lambda day, seed: cluster(day.vectors, "reference", seed).labels,
+        "PCA 50 + density": by_pca,
+    }
+    if find_spec("umap"):
+        found["UMAP 10 + hdbscan"] = lambda day, seed: by_umap(day.vectors, seed)
+    return found
 
 
 # --- the sets ---
@@ -98,7 +115,8 @@ def days(name: str, folder: Path, kept: Path | None) -> list[Day]:
     """A set as what is clustered together: daily_mix by its days, any other at once."""
     with gzip.open(folder / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    vectors = embedded(name, rows, kept)
+    texts = [f"{row['title']}\n{clean(row['source'], row.get('body') or '')}" for row in rows]
+    vectors = embedded(name, texts, kept)
     key, split = ("gold_topic", "day") if name == "daily_mix" else ("gold", "set")
     found = []
     for day in sorted({row[split] for row in rows}):
@@ -106,7 +124,8 @@ def days(name: str, folder: Path, kept: Path | None) -> list[Day]:
         of = [rows[i] for i in at]
         gold, twins = numbered(row.get(key) for row in of), numbered(row.get("dup_group") for row in of)
         cross = np.array([row.get("gold_kind") == "cross" for row in of])
-        found.append(Day(vectors[at], gold, twins, cross, np.array([row["source"] for row in of])))
+        words = words_of(texts[i] for i in at)
+        found.append(Day(vectors[at], words, gold, twins, cross, np.array([row["source"] for row in of])))
     return found
 
 
@@ -117,14 +136,13 @@ def numbered(names: Iterable[str | None]) -> Labels:
     return np.array([number[name] if name else -1 for name in listed], dtype=np.int64)
 
 
-def embedded(name: str, rows: Sequence[Mapping[str, Any]], kept: Path | None) -> Matrix:
+def embedded(name: str, texts: Sequence[str], kept: Path | None) -> Matrix:
     """Vectors of title and cleaned body by the local model, kept in a file where a folder is named."""
     file = kept / f"{name}.npy" if kept else None
     if file and file.exists():
         return np.asarray(np.load(file), dtype=np.float32)
     from engine.embeddings.local import PACKAGED, LocalEmbedder
 
-    texts = [f"{row['title']}\n{clean(row['source'], row.get('body') or '')}" for row in rows]
     vectors = LocalEmbedder(PACKAGED, 384).embed(texts)
     if file:
         np.save(file, vectors)
@@ -183,11 +201,11 @@ def crossed(day: Day, labels: Labels) -> float:
     return good / len(topics)
 
 
-def line(chosen: Sequence[Day], method: Callable[[Matrix, int], Labels]) -> dict[str, float]:
+def line(chosen: Sequence[Day], method: Callable[[Day, int], Labels]) -> dict[str, float]:
     """The mean of each score over days and seeds, the spread between seeds, and the seconds of a day."""
     start, runs = time.perf_counter(), []
     for seed in range(SEEDS):
-        runs.append(mean([scores(day, method(day.vectors, seed)) for day in chosen]))
+        runs.append(mean([scores(day, method(day, seed)) for day in chosen]))
     found = mean(runs)
     if "AMI" in found:
         found["seeds"] = max(run["AMI"] for run in runs) - min(run["AMI"] for run in runs)

@@ -1,6 +1,7 @@
 """Posts of a day grouped by meaning: what stands close together becomes a cluster, the rest stays noise.
 
-The default finds groups in the graph of nearest neighbours; the reference is HDBSCAN on the vectors as they are.
+The default finds groups in the graph of neighbours that are alike in meaning and in words; the reference is HDBSCAN on
+the vectors as they are.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +17,9 @@ from engine.density import density_clusters
 from engine.vectors import Matrix, unit
 
 SMALLEST = 5  # items; fewer are no problem of many
-NEIGHBOURS = 30  # of each item; from 20 to 40 the clusters of a day hardly change
+NEIGHBOURS = 30  # of each item; from 25 to 40 the clusters of a day hardly change
+CANDIDATES = 3  # times as many are near in meaning; those that share most words are the neighbours
+WORDS = 0.4  # how much of being alike is to share words
 RESOLUTION = 2.5  # of modularity: at 1 it merges topics, however many there are
 RUNS = 5  # partitions that vote, so that chance decides little
 GENERIC = 0.4  # how much of its cosine to the day's mean speaks against an item
@@ -30,7 +33,7 @@ BLOCK = 8_000_000  # numbers at once: 32 MB of float32
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.intp]
-Method = Callable[[Matrix, int], tuple[Labels, Floats]]
+Method = Callable[[Matrix, csr_array | None, int], tuple[Labels, Floats]]
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ class Clusters:
     outlier_ratio: float
 
 
-def cluster(vectors: Matrix, method: str = "graph", seed: int = 0) -> Clusters:
+def cluster(vectors: Matrix, method: str = "graph", seed: int = 0, words: csr_array | None = None) -> Clusters:
     """Group the rows of `vectors`, (n, d) unit float32; a row of zeros is noise. The same seed gives the same clusters.
 
+    words: (n, v) unit rows, what each item says in its own words (`engine.words`); without them meaning alone counts.
     Raises ValueError for an unknown method and for vectors that are no finite rows.
     """
     if method not in METHODS:
@@ -61,7 +65,7 @@ def cluster(vectors: Matrix, method: str = "graph", seed: int = 0) -> Clusters:
     labels, membership = np.full(len(vectors), -1, dtype=np.int64), np.zeros(len(vectors))
     real = np.flatnonzero(vectors.any(axis=1))
     if len(real) >= SMALLEST:
-        found, strength = METHODS[method](vectors[real], seed)
+        found, strength = METHODS[method](vectors[real], None if words is None else words[real], seed)
         labels[real], membership[real] = by_size(found), np.where(found >= 0, strength, 0.0)
     return described(vectors, labels, membership)
 
@@ -73,6 +77,8 @@ def parameters(method: str, n: int) -> dict[str, float]:
         return {"min_cluster_size": size, "min_samples": size // 2}
     return {
         "neighbours": neighbours_of(n),
+        "candidates": CANDIDATES,
+        "words": WORDS,
         "resolution": RESOLUTION,
         "runs": RUNS,
         "generic": GENERIC,
@@ -115,12 +121,12 @@ def sums(vectors: Matrix, labels: Labels) -> Floats:
 # --- the default: groups of the neighbour graph ---
 
 
-def by_graph(vectors: Matrix, seed: int) -> tuple[Labels, Floats]:
+def by_graph(vectors: Matrix, words: csr_array | None, seed: int) -> tuple[Labels, Floats]:
     """Communities of the neighbour graph, without the items that stand nowhere in particular; copies count as one."""
     _, first, where, copies = np.unique(
         vectors.round(COPIES), axis=0, return_index=True, return_inverse=True, return_counts=True
     )
-    labels, clear = communities(vectors[first], seed)
+    labels, clear = communities(vectors[first], None if words is None else words[first], seed)
     alone = np.flatnonzero((labels < 0) & (copies >= SMALLEST))
     labels[alone], clear[alone] = labels.max(initial=-1) + 1 + np.arange(len(alone)), 1.0
     labels, clear = labels[where], clear[where]
@@ -129,17 +135,27 @@ def by_graph(vectors: Matrix, seed: int) -> tuple[Labels, Floats]:
     return np.where(sizes[labels + 1] >= SMALLEST, labels, -1), clear / np.maximum(surest[labels + 1], 1e-9)
 
 
-def communities(vectors: Matrix, seed: int) -> tuple[Labels, Floats]:
-    """Labels of items that differ, and how clearly each belongs where it is; noise is below the usual clearness."""
+def communities(vectors: Matrix, words: csr_array | None, seed: int) -> tuple[Labels, Floats]:
+    """Labels of items that differ, and how clearly each belongs where it is."""
     n = len(vectors)
     if n < SMALLEST:
         return np.full(n, -1), np.zeros(n)
     mean = vectors.sum(axis=0) / (n + FEW)
-    near, cosine = nearest(unit(vectors - mean).astype(np.float32), neighbours_of(n))
-    labels = merged(vectors, agreed(weights(near, cosine), seed))
+    near, cosine, alike = neighbours(unit(vectors - mean).astype(np.float32), words)
+    labels = merged(vectors, agreed(weights(near, alike), seed))
     clear = clearness(near, cosine, vectors @ unit(mean[None])[0])
-    sure = (clear > 0) & (clear >= CLEAR * np.median(clear)) & (within(vectors, labels) >= LOOSE)[labels]
-    return np.where(sure, labels, -1), np.maximum(clear, 0.0)
+    inside = belonging(labels, clear) & (within(vectors, labels) >= LOOSE)[labels]
+    return np.where(inside, labels, -1), np.maximum(clear, 0.0)
+
+
+def belonging(labels: Labels, clear: Floats) -> npt.NDArray[np.bool_]:
+    """Which items are no noise, (n,): the clear ones, and the clearest few of a group that is mostly clear."""
+    sure = (clear > 0) & (clear >= CLEAR * np.median(clear))
+    mostly = np.bincount(labels, sure) >= np.bincount(labels) / 2
+    order = np.lexsort((-clear, labels))
+    place = np.empty(len(labels), dtype=np.intp)
+    place[order] = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
+    return sure | (mostly[labels] & (place < SMALLEST) & (clear > 0))
 
 
 def clearness(near: Whole, cosine: Matrix, generic: Matrix) -> Floats:
@@ -153,7 +169,31 @@ def clearness(near: Whole, cosine: Matrix, generic: Matrix) -> Floats:
 
 def neighbours_of(n: int) -> int:
     """How many neighbours are asked for: few where there are few items: they should be of its cluster."""
-    return min(NEIGHBOURS, max(SMALLEST - 1, n // 24), max(n - 1, 1))
+    return min(NEIGHBOURS, max(SMALLEST - 1, n // 16), max(n - 1, 1))
+
+
+def neighbours(vectors: Matrix, words: csr_array | None) -> tuple[Whole, Matrix, Matrix]:
+    """The neighbours of each row, the most alike first, their cosines, and how alike they are; each (n, k)."""
+    n, k = len(vectors), neighbours_of(len(vectors))
+    if words is None:
+        near, cosine = nearest(vectors, k)
+        return near, cosine, cosine
+    near, cosine = nearest(vectors, min(CANDIDATES * k, n - 1))
+    alike = (1 - WORDS) * cosine + WORDS * in_common(words, near)
+    best = np.argsort(-alike, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(near, best, 1), np.take_along_axis(cosine, best, 1), np.take_along_axis(alike, best, 1)
+
+
+def in_common(words: csr_array, near: Whole) -> Matrix:
+    """The cosine of the words of each row and of those it stands near, (n, c)."""
+    n, c = near.shape
+    found = np.empty((n, c), dtype=np.float32)
+    size = max(1, BLOCK // (100 * c))  # pairs of some hundred words
+    for start in range(0, n, size):
+        rows = np.arange(start, min(start + size, n))
+        pairs = words[np.repeat(rows, c)].multiply(words[near[rows].ravel()])
+        found[rows] = pairs.sum(axis=1).reshape(len(rows), c)
+    return found
 
 
 def nearest(vectors: Matrix, k: int) -> tuple[Whole, Matrix]:
@@ -172,13 +212,13 @@ def nearest(vectors: Matrix, k: int) -> tuple[Whole, Matrix]:
     return near, cosine
 
 
-def weights(near: Whole, cosine: Matrix) -> csr_array:
+def weights(near: Whole, alike: Matrix) -> csr_array:
     """The neighbour graph, (n, n) symmetric: how surely two are neighbours, by either one's own measure of distance.
 
     McInnes, Healy, Melville 2018, UMAP, section 3.1: exp(-(distance - nearest) / width), whose sum is log2(k) for each.
     """
     n, k = near.shape
-    beyond = np.sqrt(np.maximum(2 - 2 * cosine.astype(np.float64), 0))
+    beyond = np.sqrt(np.maximum(2 - 2 * alike.astype(np.float64), 0))
     beyond -= beyond[:, :1]
     low, high = np.full((n, 1), 1e-3), np.full((n, 1), 8.0)
     for _ in range(30):
@@ -231,8 +271,8 @@ def within(vectors: Matrix, labels: Labels) -> Floats:
 # --- the reference ---
 
 
-def by_density(vectors: Matrix, seed: int) -> tuple[Labels, Floats]:
-    """HDBSCAN on the vectors as they are; it has no chance in it."""
+def by_density(vectors: Matrix, words: csr_array | None, seed: int) -> tuple[Labels, Floats]:
+    """HDBSCAN on the vectors as they are; it hears no words and has no chance in it."""
     used = parameters("reference", len(vectors))
     labels, strength = density_clusters(vectors, int(used["min_cluster_size"]), int(used["min_samples"]))
     return labels, strength

@@ -15,7 +15,9 @@ from engine.clustering import Clusters
 from engine.exemplars import central, fingerprint
 from engine.ledger import LeaseLost
 from engine.vectors import Matrix, unit
+from engine.words import words_of
 from issues.clusterings import SEED
+from issues.importing import text_of
 from issues.models import Assignment, Cluster, Clustering, RawItem
 
 EXEMPLARS = 5
@@ -28,7 +30,7 @@ ASSIGNED = {
 def fill(draft: Clustering, fence: int) -> Counter[str]:
     """Find the day's clusters and write them whole. Raises LeaseLost when a later claim has the draft."""
     items, vectors = loaded(draft)
-    found = clustering.cluster(vectors, draft.method, seed=SEED)
+    found = clustering.cluster(vectors, draft.method, SEED, words_of(texts(draft)))
     with transaction.atomic():
         mine = Clustering.objects.filter(pk=draft.pk, fence=fence, state=Clustering.State.DRAFT)
         figures = {"items": len(items), "outlier_ratio": found.outlier_ratio if len(items) else None}
@@ -62,6 +64,12 @@ def loaded(draft: Clustering) -> tuple[npt.NDArray[np.int64], Matrix]:
     known = np.isin(found, items)
     matrix[np.searchsorted(items, found[known])] = unit(vectors[known])
     return items, matrix
+
+
+def texts(draft: Clustering) -> Iterator[str]:
+    """What each item of the draft's days has to say, by id."""
+    told = RawItem.objects.within(draft.day, draft.window).order_by("pk").values_list("title", "said")
+    return (text_of(title, said) for title, said in told.iterator(chunk_size=2000))
 
 
 def outcome(found: Clusters) -> str:

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from engine.clustering import METHODS, SMALLEST, by_size, cluster, parameters
+from engine.clustering import METHODS, SMALLEST, belonging, by_size, cluster, neighbours, parameters
 from engine.vectors import Matrix, unit
+from engine.words import words_of
 
 WIDTH = 384
 
@@ -125,3 +126,18 @@ def test_the_reference_is_hdbscan_with_the_sizes_of_the_contract():
 def test_what_cannot_be_clustered_says_why(vectors, method, reason):
     with pytest.raises(ValueError, match=reason):
         cluster(vectors, method)
+
+
+def test_of_those_near_in_meaning_the_neighbours_are_those_that_share_words():
+    words = words_of(["printer jam", "calendar lost"] * 30)
+    near, cosine, alike = neighbours(around(directions(1), 60), words)
+    assert np.mean(near % 2 == np.arange(60)[:, None] % 2) > 0.95
+    assert (alike >= cosine).mean() > 0.95
+
+
+def test_a_group_that_is_mostly_clear_keeps_its_clearest_few():
+    labels, clear = np.repeat([0, 1, 2], 6), np.ones(18)
+    clear[[2, 3, 4, 8, 9, 10, 11]] = [0.5, 0.4, 0.3, 0.5, 0.5, 0.5, 0.5]
+    kept = belonging(labels, clear)
+    assert kept.reshape(3, 6).sum(axis=1).tolist() == [5, 2, 6]
+    assert not kept[4]

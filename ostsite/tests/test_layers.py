@@ -22,7 +22,7 @@ FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars logs owner pipeline recent schemas scrubbing timing text twins"
-        " urls vectors",
+        " urls vectors words",
         "outside": "brokers groups lines llm embeddings.base embeddings.local",
         "database": "postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs",
         "edge": "admin admin.* api api.* apps commands embeddings.filling embeddings.reading following importing jobs"
