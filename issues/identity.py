@@ -10,6 +10,7 @@ from engine.vectors import Matrix, unit
 
 SAME = 0.75  # cosine of two centroids from which on they are one problem
 NEAR = 0.65  # from which on a person should be asked
+ALONE = 0.15  # by that much nearer to each other than either is to any other, near ones are one problem too
 SHARED = 0.3  # of the members of both: as many in common make two clusters of one day the same
 
 
@@ -35,12 +36,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Match:
-    """cluster is issue, because of `how` ("members", "title", "meaning") and as alike as `alike` says, 0 to 1."""
+    """cluster is issue, because of `how` ("members", "title", "meaning") and as alike as `alike` says, 0 to 1.
+
+    sure: no person needs to be asked.
+    """
 
     cluster: int
     issue: int
     how: str
     alike: float
+    sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,12 @@ def match(found: Sequence[Found], same_day: Sequence[Known], other_days: Sequenc
     by_meaning = sorted(by_centroid(found, other_days), key=order)
     certain: dict[int, Match] = {}
     taken: set[int] = set()
-    for pair in [*by_members, *by_title, *(pair for pair in by_meaning if pair.alike >= SAME)]:
-        if pair.cluster not in certain and pair.issue not in taken:
+    for pair in [*by_members, *by_title, *by_meaning]:
+        if pair.sure and pair.cluster not in certain and pair.issue not in taken:
             certain[pair.cluster] = pair
             taken.add(pair.issue)
     left = [pair for pair in by_meaning if pair.cluster not in certain and pair.issue not in taken]
-    beside = [*by_members, *(pair for pair in by_meaning if pair.alike >= SAME)]
+    beside = [*by_members, *(pair for pair in by_meaning if pair.sure)]
     return Matches(certain, left, split_off(beside, certain, taken), merged_into(by_members, taken))
 
 
@@ -98,8 +103,23 @@ def by_centroid(found: Sequence[Found], known: Sequence[Known]) -> Iterator[Matc
     if not found or not known:
         return
     cosines = unit(stacked(found)) @ unit(stacked(known)).T
+    sure = (cosines >= SAME) | (margins(cosines) >= ALONE)
     for row, column in np.argwhere(cosines >= NEAR).tolist():
-        yield Match(found[row].number, known[column].issue, "meaning", float(min(cosines[row, column], 1)))
+        alike = float(min(cosines[row, column], 1))
+        yield Match(found[row].number, known[column].issue, "meaning", alike, bool(sure[row, column]))
+
+
+def margins(cosines: Matrix) -> Matrix:
+    """By how much each value is above all others of its row and its column, (n, m); nothing where there is no other."""
+    return cosines - np.maximum(others(cosines), others(cosines.T).T)
+
+
+def others(values: Matrix) -> Matrix:
+    """For each value the largest other one of its row, or itself where it is the only one."""
+    if values.shape[1] == 1:
+        return values
+    second, first = np.moveaxis(np.partition(values, -2, axis=1)[:, -2:], 1, 0)
+    return np.where(np.arange(values.shape[1]) == values.argmax(axis=1)[:, None], second[:, None], first[:, None])
 
 
 def stacked(each: Collection[Found | Known]) -> Matrix:

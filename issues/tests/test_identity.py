@@ -55,6 +55,24 @@ def test_what_is_only_near_is_for_a_person_to_say():
     assert (issues(matches), [pair.issue for pair in matches.near]) == ({}, [10])
 
 
+def test_what_is_near_and_far_from_all_else_is_known_again():
+    near = np.array([1, 1, 0, 0], dtype=np.float32)
+    one, two, three = np.eye(4, dtype=np.float32)[[0, 2, 3]]
+    matches = match(
+        [found(0, centroid=near), found(1, centroid=two)], [], [known(10, centroid=one), known(20, centroid=three)]
+    )
+    assert issues(matches) == {0: 10}
+
+
+def test_what_is_as_near_to_two_is_for_a_person_to_say():
+    near = np.array([1, 1, 0], dtype=np.float32)
+    one, two, three = np.eye(3, dtype=np.float32)
+    matches = match(
+        [found(0, centroid=near), found(1, centroid=three)], [], [known(10, centroid=one), known(20, centroid=two)]
+    )
+    assert (issues(matches), {pair.issue for pair in matches.near}) == ({}, {10, 20})
+
+
 def test_two_clusters_of_what_was_one_are_a_split():
     matches = match([found(0, {1, 2, 3, 4}), found(1, {5, 6, 7}, NORTH)], [known(10, range(1, 8))], [])
     assert (issues(matches), matches.split[1].issue) == ({0: 10}, 10)
