@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from engine.bulk import copy_in
 from engine.cleaning import CLEANER, clean, language_of
-from engine.text import squeeze
+from engine.text import printable, squeeze
 from engine.urls import BadUrl, normal_url, url_hash
 from issues.models import ItemEmbedding, RawItem
 from issues.models.item import RawItemQuerySet
@@ -23,8 +23,10 @@ from issues.schemas import ItemLine
 COLUMNS = {
     "source": "text", "url": "text", "url_hash": "text", "title": "text", "body": "text", "said": "text",
     "cleaned_by": "text", "language": "text", "created_at": "timestamptz", "collected_on": "date",
-    "comment_count": "int4", "vote_count": "int4", "author_hash": "text", "licence": "text",
+    "comment_count": "int4", "vote_count": "int4", "author_hash": "text", "author": "text",
+    "licence": "text",
 }  # fmt: skip
+LONGEST_NAME = 100
 USER = re.compile(r"//[^/?#]*@")  # a name and a password, which nobody is shown
 KEPT_WHEN_ABSENT = ("created_at", "comment_count", "vote_count")  # null says nothing; the others are always given
 
@@ -70,7 +72,7 @@ def row_of(line: ItemLine, day: date | None) -> list[Any]:
     return [
         line.source, url, url_hash(url), title, body, said, CLEANER, language_of(f"{title}. {said}"),
         line.created_at, counted_on, line.comment_count, line.vote_count,
-        author_hash(line.source, line.author), line.licence or "",
+        author_hash(line.source, line.author), credited(line), line.licence or "",
     ]  # fmt: skip
 
 
@@ -79,6 +81,11 @@ def author_hash(source: str, author: str | None) -> str:
     if not author:
         return ""
     return hmac.new(settings.SECRET_KEY.encode(), f"{source}:{author}".encode(), hashlib.sha256).hexdigest()
+
+
+def credited(line: ItemLine) -> str:
+    """The author's name where the post has a licence, of which naming the author is a condition; else nobody's."""
+    return squeeze(printable(line.author or ""))[:LONGEST_NAME].strip() if line.licence else ""
 
 
 def want_texts(ids: Sequence[int]) -> int:
@@ -113,6 +120,7 @@ def upsert() -> str:
     merged = {name: f"coalesce(s.{name}, i.{name})" if name in KEPT_WHEN_ABSENT else f"s.{name}" for name in COLUMNS}
     merged["collected_on"] = "CASE WHEN %s THEN s.collected_on ELSE i.collected_on END"
     merged["author_hash"] = "coalesce(nullif(s.author_hash, ''), i.author_hash)"
+    merged["author"] = "coalesce(nullif(s.author, ''), i.author)"
     merged["licence"] = "coalesce(nullif(s.licence, ''), i.licence)"
     del merged["url_hash"]
     columns = ", ".join(COLUMNS)

@@ -1,40 +1,33 @@
-"""Clusters become issues: who is who, what each day counted, and what happened to them. All in one transaction."""
+"""Clusters become issues: who is who, and what happened to them. All in the transaction that publishes the day."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Any
 
 import numpy as np
-import structlog
-from django.contrib.postgres.aggregates import ArrayAgg
-from django.db import connection
-from django.db.models import Count, Max, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Count, Q
+from django.db.models.functions import Now
 
 from engine.ledger import LeaseLost
-from issues import identity
+from issues import folding, identity
+from issues.folding import Where
 from issues.identity import Found, Known, Match, Matches
-from issues.models import Assignment, Cluster, Clustering, Issue, IssueDay, Label, Lineage
-from issues.models.label import Labelled
-
-logger = structlog.get_logger(__name__)
-
-ISSUES_LOCK = 0x155E  # of the database: days are published one after the other
-GROWTH = 1.5  # times the day before, and at least two more: growing
+from issues.law import Law
+from issues.models import Assignment, Cluster, Clustering, Issue, IssueDay, Lineage, Suggestion
 
 
 def publication(draft: Clustering, fence: int) -> Callable[[], None]:
     """What makes the draft the day that readers see; for the runner's transaction."""
 
     def go_live() -> None:
-        lock()
-        matches = identity.match(found_of(draft), known_of(draft, same_day=True), known_of(draft, same_day=False))
+        folding.lock()
+        law = folding.law()
+        matches = identity.match(found_of(draft), known_of(draft, law, same_day=True), known_of(draft, law))
         Clustering.objects.filter(day=draft.day, state=Clustering.State.LIVE).update(state=Clustering.State.RETIRED)
         mine = Clustering.objects.filter(pk=draft.pk, fence=fence, state=Clustering.State.DRAFT)
         if not mine.update(state=Clustering.State.LIVE, published_at=Now()):
             raise LeaseLost(f"{draft} was taken over")
-        settle(draft, matches)
+        settle(draft, matches, law)
 
     return go_live
 
@@ -43,15 +36,10 @@ def amendment(live: Clustering) -> Callable[[], None]:
     """What brings new labels of a live day to its issues."""
 
     def amend() -> None:
-        lock()
-        describe(Issue.objects.filter(clusters__clustering=live))
+        folding.lock()
+        folding.fold(Where(clustering=live))
 
     return amend
-
-
-def lock() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ISSUES_LOCK])
 
 
 # Who is who
@@ -66,19 +54,30 @@ def found_of(draft: Clustering) -> list[Found]:
     ]
 
 
-def known_of(draft: Clustering, *, same_day: bool) -> list[Known]:
-    """The issues by their cluster in the day's present clustering, or by their newest of any other day."""
-    live = Cluster.objects.filter(clustering__state=Clustering.State.LIVE, issue__isnull=False)
-    if same_day:
-        chosen = live.filter(clustering__day=draft.day)
-    else:
-        others = live.exclude(clustering__day=draft.day).exclude(issue__state=Issue.State.GONE)
-        chosen = others.order_by("issue", "-clustering__day").distinct("issue")
+def known_of(draft: Clustering, law: Law, *, same_day: bool = False) -> list[Known]:
+    """The issues by their cluster in the day's present clustering, or by their newest of any other day.
+
+    A cluster that curators gave to another issue is known as that one; a merged issue stays known as itself, so that
+    its merge can be undone.
+    """
+    live = Cluster.objects.filter(clustering__state=Clustering.State.LIVE, found__isnull=False)
+    others = live.exclude(clustering__day=draft.day)
+    chosen = live.filter(clustering__day=draft.day) if same_day else others
+    homes = folding.claimed(chosen, law)
+    if not same_day:
+        lost = Q(found__state=Issue.State.GONE) & ~Q(found__in=law.into.keys())
+        newest = others.exclude(pk__in=homes).exclude(lost).order_by("found", "-clustering__day", "number")
+        chosen = others.filter(Q(pk__in=homes) | Q(pk__in=newest.distinct("found").values("pk")))
     members = members_of(chosen) if same_day else {}
-    return [
-        Known(issue, members.get(pk, frozenset()), fingerprint, np.array(centroid, dtype=np.float32))
-        for pk, issue, fingerprint, centroid in chosen.values_list("pk", "issue", "fingerprint", "centroid")
-    ]
+    rows = chosen.order_by("-clustering__day", "number").values_list("pk", "found", "fingerprint", "centroid")
+    known: dict[int, Known] = {}
+    for pk, found, fingerprint, centroid in rows:
+        issue = homes.get(pk, found)
+        name = pk if same_day else issue  # of other days the newest cluster speaks
+        known.setdefault(
+            name, Known(issue, members.get(pk, frozenset()), fingerprint, np.array(centroid, dtype=np.float32))
+        )
+    return list(known.values())
 
 
 def members_of(clusters: Iterable[Cluster]) -> dict[int, frozenset[int]]:
@@ -92,144 +91,74 @@ def members_of(clusters: Iterable[Cluster]) -> dict[int, frozenset[int]]:
 # What becomes of them
 
 
-def settle(draft: Clustering, matches: Matches) -> None:
-    """Give each cluster its issue, and each issue what the day made of it."""
+def settle(draft: Clustering, matches: Matches, law: Law) -> None:
+    """Give each cluster its issue, tell what happened, and do as the law says."""
     before = set(IssueDay.objects.filter(day=draft.day).values_list("issue", flat=True))
     clusters = list(draft.clusters.order_by("number"))
-    born = give_issues(clusters, matches, draft.day)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE issues_assignment a SET issue_id = c.issue_id FROM issues_cluster c"
-            " WHERE a.cluster_id = c.id AND a.clustering_id = %s",
-            [draft.pk],
-        )
-    count(draft)
-    tell(draft.day, clusters, matches, born)
-    touched = before | {cluster.issue_id for cluster in clusters if cluster.issue_id}
-    describe(Issue.objects.filter(pk__in=touched))
-    date_issues(touched)
+    give_issues(clusters, matches, draft.day)
+    tell(draft.day, clusters, matches)
+    suggest(draft.day, clusters, matches, law)
+    found = {cluster.found_id for cluster in clusters if cluster.found_id}
+    folding.fold(Where(clustering=draft), before | found, law)
 
 
-def give_issues(clusters: list[Cluster], matches: Matches, day: date) -> list[Issue]:
-    """A known issue where one was recognised, a new one otherwise; returns the new ones."""
+def give_issues(clusters: list[Cluster], matches: Matches, day: date) -> None:
+    """A known issue where one was recognised, a new one otherwise."""
     fresh = [cluster for cluster in clusters if cluster.number not in matches.certain]
     born = Issue.objects.bulk_create([Issue(first_seen=day, last_seen=day) for _ in fresh])
     for cluster, issue in zip(fresh, born, strict=True):
-        cluster.issue = issue
+        cluster.found = issue
     for cluster in clusters:
         if cluster.number in matches.certain:
-            cluster.issue_id = matches.certain[cluster.number].issue
-    Cluster.objects.bulk_update(clusters, ["issue"], batch_size=1000)
-    return born
+            cluster.found_id = matches.certain[cluster.number].issue
+    Cluster.objects.bulk_update(clusters, ["found"], batch_size=1000)
 
 
-def count(draft: Clustering) -> None:
-    """What the day itself brought to each issue; of a window of days, the items of its last."""
-    IssueDay.objects.filter(day=draft.day).delete()
-    figures: Any = (
-        Assignment.objects.filter(clustering=draft, issue__isnull=False)
-        .values("issue")
-        .annotate(
-            items=Count("item", filter=Q(item__collected_on=draft.day)),
-            authors=Count("item__author_hash", distinct=True, filter=~Q(item__author_hash="")),
-            sources=ArrayAgg("item__source", distinct=True, order_by="item__source"),
-            votes=Coalesce(Sum("item__vote_count"), 0),
-            comments=Coalesce(Sum("item__comment_count"), 0),
-        )
-    )
-    IssueDay.objects.bulk_create(
-        [IssueDay(day=draft.day, issue_id=row.pop("issue"), **bounded(row)) for row in figures], batch_size=1000
-    )
-
-
-def bounded(row: dict[str, Any]) -> dict[str, Any]:
-    """Sums of what strangers claim may be more than a column holds."""
-    largest = 2**31 - 1
-    return {
-        name: max(min(value, largest), -largest) if isinstance(value, int) else value for name, value in row.items()
-    }
-
-
-def tell(day: date, clusters: list[Cluster], matches: Matches, born: list[Issue]) -> None:
-    """The day's lineage: who was born, split off, or merged into another."""
-    issue_of = {cluster.number: cluster.issue_id for cluster in clusters}
-    number_of = {issue_id: number for number, issue_id in issue_of.items()}
-    Lineage.objects.filter(day=day).delete()
-    rows = []
-    for issue in born:
-        parent = matches.split.get(number_of[issue.pk])
-        kind = Lineage.Kind.SPLIT if parent else Lineage.Kind.BORN
-        other = parent.issue if parent else None
-        rows.append(Lineage(issue=issue, day=day, kind=kind, other_id=other, why=why(parent)))
-    for issue_id, pair in matches.merged.items():
+def tell(day: date, clusters: list[Cluster], matches: Matches) -> None:
+    """The day's lineage: who was born, known again, split off, or merged. What an earlier run of the day said of those
+    that are still what they were stays."""
+    issue_of = {cluster.number: cluster.found_id or 0 for cluster in clusters}
+    merged = Q(kind=Lineage.Kind.MERGED)
+    kept = (~merged & Q(issue__in=still(matches))) | (merged & ~Q(issue__in=issue_of.values()))
+    Lineage.objects.filter(day=day).exclude(kept).delete()
+    rows = [
+        Lineage(issue_id=issue_of[pair.cluster], day=day, kind=Lineage.Kind.KNOWN, why=why(pair))
+        for pair in matches.certain.values()
+        if pair.how != "members"
+    ]
+    for number, issue in issue_of.items():
+        if number not in matches.certain:
+            parent = matches.split.get(number)
+            kind = Lineage.Kind.SPLIT if parent else Lineage.Kind.BORN
+            other = parent.issue if parent else None
+            rows.append(Lineage(issue_id=issue, day=day, kind=kind, other_id=other, why=why(parent)))
+    for issue, pair in matches.merged.items():
         into = issue_of[pair.cluster]
-        rows.append(Lineage(issue_id=issue_id, day=day, kind=Lineage.Kind.MERGED, other_id=into, why=why(pair)))
-    Lineage.objects.bulk_create(rows, batch_size=1000)
+        rows.append(Lineage(issue_id=issue, day=day, kind=Lineage.Kind.MERGED, other_id=into, why=why(pair)))
+    Lineage.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True)
+
+
+def still(matches: Matches) -> set[int]:
+    """The issues that an earlier run of the day had found too."""
+    return {pair.issue for pair in matches.certain.values() if pair.how == "members"}
+
+
+def suggest(day: date, clusters: list[Cluster], matches: Matches, law: Law) -> None:
+    """What is near and not near enough to be sure, for curators; not what they have answered already."""
+    issue_of = {cluster.number: cluster.found_id or 0 for cluster in clusters}
+    Suggestion.objects.filter(day=day).exclude(issue__in=still(matches)).delete()
+    rows = [
+        Suggestion(issue_id=issue_of[near.cluster], other_id=near.issue, day=day, alike=near.alike)
+        for near in matches.near
+        if not law.differ(issue_of[near.cluster], near.issue)
+    ]
+    Suggestion.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True)
 
 
 def why(pair: Match | None) -> str:
     if pair is None:
         return ""
     return f"{pair.alike:.0%} of the posts in common" if pair.how == "members" else f"{pair.alike:.2f} alike in meaning"
-
-
-def describe(issues: QuerySet[Issue]) -> None:
-    """Title, category and the rest from the label of the newest cluster; a failure never takes a title away."""
-    newest = (
-        Cluster.objects.filter(issue__in=issues, clustering__state=Clustering.State.LIVE)
-        .order_by("issue", "-clustering__day")
-        .distinct("issue")
-        .select_related("label", "issue")
-    )
-    changed = []
-    for cluster in newest:
-        issue, label = cluster.issue, cluster.label
-        if issue and label:
-            take(issue, label)
-            changed.append(issue)
-    Issue.objects.bulk_update(changed, [*TAKEN, "label", "label_state", "label_source", "reason"], batch_size=500)
-
-
-TAKEN = [field.name for field in Labelled._meta.local_fields]
-
-
-def take(issue: Issue, label: Label) -> None:
-    if label.state == Label.State.LABELLED:
-        for name in TAKEN:
-            setattr(issue, name, getattr(label, name))
-    elif issue.title:  # what it was called yesterday still fits
-        return
-    issue.label, issue.label_state, issue.label_source, issue.reason = label, label.state, label.source, label.reason
-
-
-def date_issues(ids: Iterable[int | None]) -> None:
-    """First and last seen, and what that makes of them; all others only may have become quiet."""
-    newest = Clustering.objects.filter(state=Clustering.State.LIVE, items__gt=0).aggregate(day=Max("day"))["day"]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE issues_issue i SET first_seen = s.first, last_seen = s.last FROM"
-            " (SELECT issue_id, min(day) AS first, max(day) AS last FROM issues_issueday WHERE items > 0"
-            " GROUP BY issue_id) s WHERE s.issue_id = i.id AND i.id = ANY(%s)"
-            " AND (i.first_seen, i.last_seen) IS DISTINCT FROM (s.first, s.last)",
-            [list(ids)],
-        )
-        cursor.execute(STATES, {"newest": newest, "growth": GROWTH})
-
-
-STATES = """
-UPDATE issues_issue i SET state = s.state FROM (
-    SELECT i.id, CASE
-        WHEN NOT EXISTS (SELECT FROM issues_issueday d WHERE d.issue_id = i.id AND d.items > 0) THEN 'gone'
-        WHEN i.last_seen < %(newest)s THEN 'quiet'
-        WHEN i.first_seen = i.last_seen THEN 'new'
-        WHEN today.items >= %(growth)s * coalesce(before.items, 0) AND today.items >= coalesce(before.items, 0) + 2
-            THEN 'growing'
-        ELSE 'steady' END AS state
-    FROM issues_issue i
-    LEFT JOIN issues_issueday today ON today.issue_id = i.id AND today.day = i.last_seen
-    LEFT JOIN issues_issueday before ON before.issue_id = i.id AND before.day = i.last_seen - 1
-) s WHERE s.id = i.id AND s.state <> i.state
-"""
 
 
 def figures(day: date) -> Counter[str]:

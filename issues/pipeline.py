@@ -1,4 +1,4 @@
-"""embed | cluster | label: from the posts of a day to the problems that people report in them."""
+"""embed | cluster | label | chart | index: from the posts of a day to the problems that people report in them."""
 
 from engine.pipeline import Pipeline
 from issues.clusterings import days

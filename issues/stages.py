@@ -4,12 +4,13 @@ from collections import Counter
 from datetime import date
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from engine.embeddings import filling
 from engine.models import EmbeddingModel
 from engine.pipeline import Scope, Stage, StageError, Work
 from issues import clusterings, importing, issuing
-from issues.models import Clustering, ItemEmbedding
+from issues.models import Clustering, IssueEmbedding, ItemEmbedding
 
 
 def embed(scope: Scope) -> Work:
@@ -76,14 +77,46 @@ def label_waiting(scope: Scope) -> int:
     return chosen.unlabelled().count() or int(chosen.state == Clustering.State.DRAFT)
 
 
+def chart(scope: Scope) -> Work:
+    """The map of the live day, drawn once."""
+    for clustering in charted(scope):
+        from issues import charting  # as above
+
+        yield charting.draw(clustering)
+    return None
+
+
+def charted(scope: Scope) -> QuerySet[Clustering]:
+    """The live clustering of the day, where it has no map."""
+    live = Clustering.objects.filter(day=day_of(scope), state=Clustering.State.LIVE)
+    return live if scope.force else live.filter(chart=None)
+
+
+def chart_waiting(scope: Scope) -> int:
+    return sum(max(items, 1) for items in charted(scope).values_list("items", flat=True))
+
+
+def index(scope: Scope) -> Work:
+    """Vectors for what issues say, so that they are found by their meaning."""
+    yield from filling.fill_all((IssueEmbedding,), EmbeddingModel.objects.live(), settings.BATCH_SIZE)
+    return None
+
+
+def index_waiting(scope: Scope) -> int:
+    return filling.waiting((IssueEmbedding,), EmbeddingModel.objects.live())
+
+
 def day_of(scope: Scope) -> date:
     if scope.day is None:
         raise StageError("the issues pipeline works on a day; none was named")
     return scope.day
 
 
+EMBEDDED = ("embedded", "elsewhere", "failed", "superseded")
 STAGES = (
-    Stage("embed", embed, embed_waiting, units=("embedded", "elsewhere", "failed", "superseded", "cleaned")),
+    Stage("embed", embed, embed_waiting, units=(*EMBEDDED, "cleaned")),
     Stage("cluster", cluster, cluster_waiting, units=("clustered",)),
     Stage("label", label, label_waiting),
+    Stage("chart", chart, chart_waiting, units=("drawn",)),
+    Stage("index", index, index_waiting, units=EMBEDDED),
 )

@@ -74,7 +74,8 @@ class Clustering(models.Model):
 class Cluster(models.Model):
     """One of them. number: from 0, the largest first; mean_distance: of its items to their mean, as unit vectors.
 
-    membership: the mean of its items'. fingerprint: of the exemplars' titles, "" with fewer than three.
+    membership: the mean of its items'. fingerprint: of the exemplars' titles, "" with fewer than three. found: the issue
+    that the run took it for; issue: the one that it speaks for, after what curators said.
     """
 
     clustering = models.ForeignKey(Clustering, on_delete=models.CASCADE, related_name="clusters", db_index=False)
@@ -85,6 +86,7 @@ class Cluster(models.Model):
     centroid = ArrayField(models.FloatField())
     fingerprint = models.CharField(max_length=64, blank=True, default="")
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="clusters")
+    found = models.ForeignKey("issues.Issue", null=True, on_delete=models.SET_NULL, related_name="+")
     issue = models.ForeignKey("issues.Issue", null=True, on_delete=models.SET_NULL, related_name="clusters")
 
     class Meta:

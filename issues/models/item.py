@@ -21,7 +21,8 @@ class RawItem(models.Model):
     """One post. said: its body without code, logs, quotes, signatures; twin_of: the first post that says the same.
 
     url_hash: SHA-256 of the normalised url, by which a post is known; collected_on: the UTC day it counts for.
-    author_hash: keyed, so that authors can be counted and not named. cleaned_by: the version of the cleaner.
+    author_hash: keyed, so that authors can be counted and not named; author: the name, kept only where a licence asks
+    for it. cleaned_by: the version of the cleaner.
     """
 
     source = models.CharField(max_length=40)
@@ -37,6 +38,7 @@ class RawItem(models.Model):
     comment_count = models.PositiveIntegerField(null=True, blank=True)
     vote_count = models.IntegerField(null=True, blank=True)
     author_hash = models.CharField(max_length=64, blank=True, default="")
+    author = models.CharField(max_length=100, blank=True, default="")
     licence = models.CharField(max_length=100, blank=True, default="")
     twin_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="twins")
     stored_at = models.DateTimeField(db_default=Now())

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 
 from engine import runs
@@ -14,7 +15,7 @@ from engine.models import EmbeddingModel, Run
 from engine.pipeline import Scope
 from engine.text import text_hash
 from issues.importing import text_of
-from issues.models import Clustering, Issue, RawItem
+from issues.models import Clustering, Issue, IssueEmbedding, RawItem
 from issues.pipeline import ISSUES
 
 DAY, NEXT, THIRD = date(2026, 9, 1), date(2026, 9, 2), date(2026, 9, 3)
@@ -77,6 +78,13 @@ def give_vector(item: RawItem, values: Sequence[float]) -> None:
 
 def make_topic(topic: int, count: int = 8, day: date = DAY, first: int = 0, **facts: Any) -> list[RawItem]:
     return [make_item(topic, number, day, **facts) for number in range(first, first + count)]
+
+
+def give_issues_vectors() -> None:
+    """Each issue that wants a vector has the direction of its topic."""
+    for row in IssueEmbedding.objects.exclude(vector_hash=F("text_hash")):
+        topic = next((at for at, name in enumerate(TOPICS) if name in row.text), -1 - row.subject_id)
+        IssueEmbedding.objects.filter(pk=row.pk).update(vector=vector_of(topic, 0), vector_hash=row.text_hash)
 
 
 def run(*stages: str, day: date = DAY, force: bool = False) -> Run:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from issues.models import Issue
-from issues.tests.factories import DAY, NEXT, make_item, make_topic, publish
+from issues.tests.factories import DAY, NEXT, give_issues_vectors, make_item, make_topic, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -79,5 +79,6 @@ def test_a_stage_is_known_by_its_former_name(ost):
 
 def test_a_second_run_of_everything_finds_nothing_to_do(ost):
     make_topic(0)
-    ost("run_pipeline", "issues")
+    ost("run_pipeline", "issues", "--stage", "embed", "--stage", "cluster", "--stage", "label", "--stage", "chart")
+    give_issues_vectors()
     assert ost("run_pipeline", "issues").summary["run"] == "none"

@@ -75,6 +75,11 @@ def test_a_body_of_code_alone_leaves_the_title_to_speak():
     assert ItemEmbedding.objects.get().text == "The export stops halfway"
 
 
+def test_an_author_is_named_where_the_licence_asks_for_it():
+    brought(post(author="dev_amber", licence="CC BY-SA 4.0"), post(url="https://example.org/2", author="dev_amber"))
+    assert dict(RawItem.objects.values_list("licence", "author")) == {"CC BY-SA 4.0": "dev_amber", "": ""}
+
+
 def test_an_author_can_be_counted_and_not_named():
     brought(post(author="dev_amber"), post(url="https://example.org/2", author="dev_amber"))
     hashes = set(RawItem.objects.values_list("author_hash", flat=True))
