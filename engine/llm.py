@@ -13,6 +13,7 @@ import os
 import re
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -27,6 +28,7 @@ from engine.text import clip, printable, squeeze
 
 LONGEST = 8_000  # characters of an answer
 DEEPEST = 6  # objects and lists within each other
+CALLS = 4  # for one question, whatever becomes of them
 ANSWER_TOKENS = 2_000
 QUOTED = 1_000  # characters of a bad answer that its model sees again
 REASON = 300  # characters of what was wrong with an answer, and of all routes
@@ -103,18 +105,24 @@ class NoSchema(Exception):
     """The server does not take the schema itself, only JSON."""
 
 
-def ask(messages: Messages, schema: type[Value], routes: Sequence[Route], timeout: float = 60.0) -> Answer[Value]:
+def ask(
+    messages: Messages, schema: type[Value], routes: Sequence[Route], timeout: float = 60.0, most: int = CALLS
+) -> Answer[Value]:
     """What the first model says that gives a value of the schema; each is asked twice at most.
 
-    timeout: seconds for one call, all of it. The second call carries what was wrong with the first answer.
+    timeout: seconds for one call, all of it. most: calls in all. The second call of a model carries what was wrong
+    with its first answer.
     Raises LLMError, and Stop as soon as a provider refuses the key or wants to be paid.
     """
-    if not routes:
-        raise ValueError("no route to ask")
-    asking = Asking(messages, schema, timeout)
+    if not routes or most < 1:
+        raise ValueError("no route to ask, or no call to ask it by")
+    asking = Asking(messages, schema, timeout, most)
     faults: list[str] = []
     waits: list[float] = []
     for route in routes:
+        if not asking.left:
+            faults.append(f"{route.model}: not asked, {most} calls are the end")
+            break
         try:
             return Answer(value=asking.of(route), model=route.model, **asdict(asking.spent))
         except NoKey as error:
@@ -130,17 +138,22 @@ class Asking(Generic[Value]):
 
     no_schema: set[tuple[str, str]] = set()  # which models want their schema in words: found out once a process
 
-    def __init__(self, messages: Messages, schema: type[Value], timeout: float) -> None:
-        self.messages, self.schema, self.timeout = messages, schema, timeout
+    def __init__(self, messages: Messages, schema: type[Value], timeout: float, most: int) -> None:
+        self.messages, self.schema, self.timeout, self.most = messages, schema, timeout, most
         self.spent = Spent()
         self.waited = False
+
+    @property
+    def left(self) -> int:
+        """So many calls may still be made."""
+        return self.most - self.spent.calls
 
     def of(self, route: Route) -> Value:
         """The value that this route gives. Raises Fault with the last reason."""
         try:
             return self.once(route, self.messages)
         except Fault as fault:
-            if not fault.again:
+            if not fault.again or not self.left:
                 raise
             second = with_note(self.messages, repair(fault))
         return self.once(route, second)
@@ -151,9 +164,11 @@ class Asking(Generic[Value]):
             return self.call(route, messages)
         except NoSchema:
             self.no_schema.add((route.model, route.api_base))
+            if not self.left:
+                raise Fault("takes no schema, and no call is left", again=False) from None
             return self.once(route, messages)
         except Fault as fault:
-            if self.waited or fault.retry_after is None or fault.retry_after > SHORT:
+            if not self.left or self.waited or fault.retry_after is None or fault.retry_after > SHORT:
                 raise
             self.waited = True
             time.sleep(fault.retry_after)
@@ -200,6 +215,7 @@ def litellm() -> Any:
     import litellm
 
     litellm.suppress_debug_info = True  # it would print to standard output
+    warnings.filterwarnings("ignore", "Pydantic serializer warnings")  # its copies of odd answers, on standard error
     return litellm
 
 
@@ -207,6 +223,8 @@ def litellm() -> Any:
 def loop(process: int) -> asyncio.AbstractEventLoop:
     """The event loop of this process. It outlives the calls, as the connections do that LiteLLM keeps to it."""
     found = asyncio.new_event_loop()
+    # Where posts go is what the settings say; nobody who answers there sends them on to another host.
+    litellm().aclient_session = httpx.AsyncClient(follow_redirects=False)
     threading.Thread(target=found.run_forever, name=f"language models of {process}", daemon=True).start()
     return found
 

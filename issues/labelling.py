@@ -169,11 +169,12 @@ def answered(asked: Asked, routes: Sequence[Route], provider: Provider) -> Label
     """A model's, or why there is none."""
     if provider.stopped:
         return failed(asked, routes, LLMError(provider.stopped, Spent()))
-    if calls_today() >= settings.LLM_DAILY_CALLS:
+    left = settings.LLM_DAILY_CALLS - calls_today()
+    if left <= 0:
         return deferred(asked, routes)
     chosen = routes[-1:] if asked.cluster.size > LARGE else routes
     try:
-        answer = llm.ask(prompt(asked.exemplars, asked.siblings), IssueLabel, chosen, ANSWER_SECONDS)
+        answer = llm.ask(prompt(asked.exemplars, asked.siblings), IssueLabel, chosen, ANSWER_SECONDS, min(left, llm.CALLS))
     except Stop as stop:
         logger.warning("llm_stopped", reason=stop.reason)
         provider.stopped = f"the provider refuses all calls: {stop.reason}"
@@ -205,9 +206,10 @@ def fields_of(made: IssueLabel) -> dict[str, object]:
 
 
 def failed(asked: Asked, routes: Sequence[Route], error: LLMError) -> Label:
-    """To be tried again later, each time after a longer while, or when the provider says so."""
+    """To be tried again later, each time after a longer while, or when the provider says so: within a day anyhow."""
     earlier = Label.objects.filter(prompt_hash=key_of(asked, routes)).values_list("attempts", flat=True).first() or 0
-    wait = timedelta(seconds=error.retry_after) if error.retry_after else AGAIN[min(earlier, len(AGAIN) - 1)]
+    named = min(error.retry_after or 0, AGAIN[-1].total_seconds())
+    wait = timedelta(seconds=named) if named else AGAIN[min(earlier, len(AGAIN) - 1)]
     return unlabelled_yet(asked, routes, Label.State.FAILED, error.reason, timezone.now() + wait, error.spent)
 
 

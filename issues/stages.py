@@ -10,7 +10,7 @@ from engine.embeddings import filling
 from engine.models import EmbeddingModel
 from engine.pipeline import Scope, Stage, StageError, Work
 from issues import clusterings, importing, issuing
-from issues.models import Clustering, IssueEmbedding, ItemEmbedding
+from issues.models import Clustering, IssueEmbedding, ItemEmbedding, Label
 
 
 def embed(scope: Scope) -> Work:
@@ -53,7 +53,7 @@ def label(scope: Scope) -> Work:
     from issues import labelling  # as above
 
     for made in labelling.label(chosen):
-        yield Counter({made.state: 1})
+        yield Counter({"failed" if made.state == Label.State.FAILED else made.state: 1})
     if chosen.state == Clustering.State.DRAFT:
         claimed = Clustering.objects.filter(pk=chosen.pk, fence__lte=scope.fence).update(fence=scope.fence)
         return issuing.publication(chosen, scope.fence) if claimed else None

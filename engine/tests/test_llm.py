@@ -145,6 +145,20 @@ def test_four_answers_are_the_end():
     assert (error.spent.prompt_tokens, error.spent.answer_tokens) == (400, 80)
 
 
+@pytest.mark.parametrize(("script", "most"), [("broken", 1), ("broken", 3), ("no-schema", 1), ("busy", 1)])
+def test_no_more_calls_are_made_than_are_left(script, most):
+    with Server.of(script) as first, Server.of("broken") as second, pytest.raises(LLMError) as caught:
+        ask(MESSAGES, Said, [to(first), to(second)], most=most)
+    assert first.calls + second.calls == caught.value.calls == most
+
+
+def test_nobody_sends_the_posts_on_to_another_host():
+    with Server(VALID) as elsewhere:
+        with Server(Reply(status=307, headers={"Location": f"{elsewhere.url}/chat/completions"})) as server:
+            assert failure(server).reason.startswith("openai/local: HTTP 307")
+        assert elsewhere.calls == 0
+
+
 def test_no_route_is_a_mistake_of_the_caller():
     with pytest.raises(ValueError, match="no route"):
         ask(MESSAGES, Said, [])

@@ -6,7 +6,7 @@ import pytest
 from django.db.models import Sum
 from django.utils import timezone
 
-from engine.tests.llm_server import LABEL, SCRIPTS, VALID, Server
+from engine.tests.llm_server import LABEL, SCRIPTS, VALID, Server, fails
 from issues import labelling
 from issues.models import Issue, Label
 from issues.tests.factories import DAY, NEXT, give_vector, make_item, make_topic, publish, run, vector_of
@@ -143,6 +143,29 @@ def test_past_the_calls_of_the_day_the_rest_waits_for_the_next(model, settings):
     two_topics()
     publish()
     assert (server.calls, states()) == (1, ["deferred", "labelled"])
+
+
+def test_bad_answers_do_not_take_more_calls_than_the_day_has(model, settings):
+    settings.LLM_DAILY_CALLS = 3
+    server, behind = model(*SCRIPTS["broken"]), model(*SCRIPTS["broken"], name="LLM_FALLBACK")
+    two_topics()
+    publish()
+    assert (server.calls + behind.calls, states()) == (3, ["deferred", "label_failed"])
+
+
+@pytest.mark.parametrize("seconds", ["1e300", "100000000"])
+def test_a_provider_puts_off_a_label_for_a_day_at_most(model, seconds):
+    model(fails(429, "Rate limit reached.", headers={"Retry-After": seconds}))
+    make_topic(0)
+    publish()
+    assert Label.objects.get().next_attempt_at < timezone.now() + timedelta(days=1, minutes=1)
+
+
+def test_a_run_that_left_labels_behind_says_so(model):
+    model(*SCRIPTS["broken"])
+    make_topic(0)
+    done = run("cluster", "label")
+    assert (done.state, done.counts["label"]) == ("partly", {"failed": 1})
 
 
 def test_what_was_put_off_is_labelled_when_calls_are_left(model, settings):
