@@ -30,7 +30,7 @@ LONGEST = 8_000  # characters of an answer
 DEEPEST = 6  # objects and lists within each other
 CALLS = 4  # for one question, whatever becomes of them
 ANSWER_TOKENS = 2_000
-QUOTED = 1_000  # characters of a bad answer that its model sees again
+QUOTED = 600  # bytes of a bad answer that its model sees again
 REASON = 300  # characters of what was wrong with an answer, and of all routes
 SAID = 120  # characters of what a provider says, and of what is told of one route
 SHORT = 5.0  # seconds that are waited where a provider is busy; beyond them the next one is asked
@@ -192,7 +192,8 @@ def with_note(messages: Messages, note: str) -> Messages:
 
 def repair(fault: Fault) -> str:
     """What the second call says about the first answer, which is shown as data."""
-    shown = f" It began: {json.dumps(printable(fault.quoted)[:QUOTED], ensure_ascii=False)}." if fault.quoted else ""
+    began = printable(fault.quoted[:QUOTED]).encode()[:QUOTED].decode(errors="ignore")
+    shown = f" It began: {json.dumps(began, ensure_ascii=False)}." if began else ""
     return (
         f"An earlier answer was refused. Reason: {fault}.{shown}"
         " Answer anew: one JSON object that fits the schema, and nothing else."

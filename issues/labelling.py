@@ -173,8 +173,9 @@ def answered(asked: Asked, routes: Sequence[Route], provider: Provider) -> Label
     if left <= 0:
         return deferred(asked, routes)
     chosen = routes[-1:] if asked.cluster.size > LARGE else routes
+    question = prompt(asked.exemplars, asked.siblings)
     try:
-        answer = llm.ask(prompt(asked.exemplars, asked.siblings), IssueLabel, chosen, ANSWER_SECONDS, min(left, llm.CALLS))
+        answer = llm.ask(question, IssueLabel, chosen, ANSWER_SECONDS, min(left, llm.CALLS))
     except Stop as stop:
         logger.warning("llm_stopped", reason=stop.reason)
         provider.stopped = f"the provider refuses all calls: {stop.reason}"
