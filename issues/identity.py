@@ -61,10 +61,14 @@ class Matches:
 
 
 def match(found: Sequence[Found], same_day: Sequence[Known], other_days: Sequence[Known]) -> Matches:
-    """By shared members, then by the titles that speak for it, then by meaning; one to one, the most alike first."""
+    """By shared members, then by the titles that speak for it, then by meaning; one to one, the most alike first.
+
+    The day's own issues are also known by titles and meaning: of a few posts that became many, few are shared.
+    """
+    anybody = [*other_days, *same_day]
     by_members = sorted(by_shared_members(found, same_day), key=order)
-    by_title = list(by_fingerprint(found, other_days))
-    by_meaning = sorted(by_centroid(found, other_days), key=order)
+    by_title = list(by_fingerprint(found, anybody))
+    by_meaning = sorted(by_centroid(found, anybody), key=order)
     certain: dict[int, Match] = {}
     taken: set[int] = set()
     for pair in [*by_members, *by_title, *by_meaning]:

@@ -24,6 +24,10 @@ def test_a_rerun_of_a_day_knows_its_clusters_by_their_members():
     assert issues(matches) == {0: 20, 1: 10}
 
 
+def test_a_few_posts_that_became_many_in_a_rerun_are_known_by_their_meaning():
+    assert issues(match([found(0, range(100))], [known(10, range(5))], [])) == {0: 10}
+
+
 def test_members_count_before_titles_and_meaning():
     matches = match([found(0, {1, 2}, EAST, "f")], [known(10, {1, 2}, NORTH)], [known(20, (), EAST, "f")])
     assert issues(matches) == {0: 10}

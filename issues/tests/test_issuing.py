@@ -71,6 +71,15 @@ def test_a_day_done_anew_keeps_its_issues():
     assert {topic: issue_of(topic).pk for topic in (0, 1)} == before
 
 
+def test_a_flood_of_posts_on_one_problem_takes_its_issue_from_nobody():
+    make_topic(0)
+    publish()
+    before = issue_of(0)
+    make_topic(0, count=40, first=20)
+    publish()
+    assert issue_of(0) == before
+
+
 def test_a_day_done_anew_with_more_posts_keeps_its_issues():
     make_topic(0)
     publish()
