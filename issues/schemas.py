@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from engine.schemas import INTEGER, Count, Line, Moment, text
+from issues.labels import UNSEEN
 
 SOURCE = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 LONGEST_URL = 2_048
@@ -16,7 +17,7 @@ LONGEST_BODY = 200_000
 
 def says_something(title: str) -> str:
     """A title has a letter or a digit in it: emoji and what nobody sees are none."""
-    if not any(unicodedata.category(each)[0] in "LN" for each in title):
+    if not any(unicodedata.category(each)[0] in "LN" for each in UNSEEN.sub("", title)):
         raise ValueError("a title holds a letter or a digit")
     return title[:LONGEST_TITLE].strip()
 

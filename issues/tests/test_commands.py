@@ -35,6 +35,10 @@ def test_each_post_is_a_line_with_its_place(ost, two_days):
     assert (len(found), set(found[0])) == (25, {"url", "source", "day", "cluster", "membership", "issue"})
 
 
+def test_an_empty_day_is_none(ost, two_days):
+    assert ost("export_clusters", "--day", "").code == 2
+
+
 def test_a_post_in_no_cluster_has_minus_one(ost, two_days):
     (lone,) = [row for row in rows(ost("export_clusters").out) if "/-1-" in row["url"]]
     assert (lone["cluster"], lone["issue"], lone["membership"]) == (-1, None, 0)

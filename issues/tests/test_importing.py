@@ -96,7 +96,8 @@ def test_a_bad_address_is_refused_and_the_others_come_in(ost, lines, url):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"title": ""}, {"title": "\u200b\u200d"}, {"title": "🙂"}, {"source": "a b"}, {"comment_count": -1}]
+    "changed",
+    [{"title": "\u200d"}, {"title": "🙂"}, {"title": "\u3164"}, {"source": "a b"}, {"comment_count": -1}],
 )
 def test_a_line_that_is_no_post_is_told_by_its_number(ost, lines, changed):
     ended = ost("import_items", lines("posts.jsonl", post(), post(**changed)))

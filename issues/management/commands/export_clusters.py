@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *, output: str | None, **options: Any) -> None:
         if not Clustering.objects.filter(state=Clustering.State.LIVE).exists():
             raise Refused("export_clusters: nothing is published yet; run: ./ost manage run_pipeline issues", 1)
-        day = day_named("export_clusters", "day", options["day"]) if options["day"] else None
+        day = day_named("export_clusters", "day", options["day"]) if options["day"] is not None else None
         count = 0
         with written(output, self.out) as file:
             for line in exporting.clusters(day):

@@ -23,7 +23,7 @@ class Command(ImportCommand[ItemLine]):
         parser.add_argument("--day", metavar="D", help="the UTC day all of them count for; else each its own, or today")
 
     def handle(self, *, file: str, **options: Any) -> int:
-        self.day = day_named("import_items", "day", options["day"]) if options["day"] else None
+        self.day = day_named("import_items", "day", options["day"]) if options["day"] is not None else None
         self.refused: list[str] = []
         code = self.finish(file, self.read(file))
         return INCOMPLETE if code == DONE and self.refused else code
