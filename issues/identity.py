@@ -103,14 +103,15 @@ def by_fingerprint(found: Sequence[Found], known: Sequence[Known]) -> Iterator[M
 
 
 def by_centroid(found: Sequence[Found], known: Sequence[Known]) -> Iterator[Match]:
-    """All pairs that are at least near."""
+    """All pairs that are at least near; an issue is as near as the nearest of its clusters."""
     if not found or not known:
         return
-    cosines = unit(stacked(found)) @ unit(stacked(known)).T
-    sure = (cosines >= SAME) | (margins(cosines) >= ALONE)
-    for row, column in np.argwhere(cosines >= NEAR).tolist():
-        alike = float(min(cosines[row, column], 1))
-        yield Match(found[row].number, known[column].issue, "meaning", alike, bool(sure[row, column]))
+    issues, column = np.unique([other.issue for other in known], return_inverse=True)
+    alike = np.full((len(found), len(issues)), -1, dtype=np.float32)
+    np.maximum.at(alike.T, column, unit(stacked(known)) @ unit(stacked(found)).T)
+    sure = (alike >= SAME) | (margins(alike) >= ALONE)
+    for row, at in np.argwhere(alike >= NEAR).tolist():
+        yield Match(found[row].number, int(issues[at]), "meaning", float(min(alike[row, at], 1)), bool(sure[row, at]))
 
 
 def margins(cosines: Matrix) -> Matrix:

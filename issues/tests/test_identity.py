@@ -68,6 +68,14 @@ def test_what_is_near_and_far_from_all_else_is_known_again():
     assert issues(matches) == {0: 10}
 
 
+def test_an_issue_of_two_clusters_is_no_other_than_itself():
+    near = np.array([1, 1, 0, 0], dtype=np.float32)
+    one, two, three = np.eye(4, dtype=np.float32)[[0, 2, 3]]
+    others = [known(10, centroid=one), known(20, centroid=three)]
+    matches = match([found(0, centroid=near), found(1, centroid=two)], [known(10, centroid=one)], others)
+    assert issues(matches) == {0: 10}
+
+
 def test_what_is_as_near_to_two_is_for_a_person_to_say():
     near = np.array([1, 1, 0], dtype=np.float32)
     one, two, three = np.eye(3, dtype=np.float32)
