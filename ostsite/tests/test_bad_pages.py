@@ -1,6 +1,6 @@
 """What no page and no list of the admin can use is answered with a clear 4xx, or as if it were not there: never a 5xx."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -29,8 +29,26 @@ def status(world: World, who: str, method: str, address: str, said: Any = None, 
     return ask(world, who, method, address, said, **headers).status_code
 
 
+def short(value: Any) -> str:
+    """How a case is called where it fails."""
+    text = repr(value)
+    return text if len(text) < 100 else f"{text[:90]}… of {len(text)}"
+
+
+def wrong(answers: Iterable[tuple[Any, int, Container[int]]]) -> dict[str, int]:
+    """Of (case, status, what is allowed) all that is answered otherwise."""
+    return {short(case): code for case, code, allowed in answers if code not in allowed}
+
+
+def faults_of(answer: HttpResponse) -> list[str]:
+    """What no answer may be, whatever was asked."""
+    broken = [str(answer.status_code)] if answer.status_code >= 500 else []
+    return broken + (["says the markup back"] if SPOKEN in answer.getvalue() else [])
+
+
 # Every page
 
+NO_TEXT = ("%00", "a%00b", "%ff", "%c3%28")
 READ = [
     place
     for place in places()
@@ -80,18 +98,18 @@ def reader(world: World, place: Place) -> str:
 
 
 @pytest.mark.parametrize("place", READ, ids=lambda place: place.name)
-@pytest.mark.parametrize("value", ["%00", "a%00b", "%ff", "%c3%28"])
-def test_what_no_text_holds_is_a_400_on_every_page(world, place, value):
-    assert status(world, "root", "GET", f"{world.address(place)}?{names_of(place)[-1]}={value}") == 400
+def test_what_no_text_holds_is_a_400_on_every_page(world, place):
+    address = f"{world.address(place)}?{names_of(place)[-1]}="
+    answers = {value: status(world, "root", "GET", address + value) for value in NO_TEXT}
+    assert answers == dict.fromkeys(NO_TEXT, 400)
 
 
 @pytest.mark.parametrize("place", READ, ids=lambda place: place.name)
-@pytest.mark.parametrize("value", [DIGITS, MARKUP, "x" * 300_000], ids=["digits", "markup", "300_kb"])
-def test_no_value_of_a_parameter_breaks_a_page(world, place, value):
+def test_no_value_of_a_parameter_breaks_a_page(world, place):
     role, address = reader(world, place), world.address(place)
-    answers = {query: ask(world, role, "GET", f"{address}?{query}") for query in queries(place, value)}
-    assert {query[:60]: answer.status_code for query, answer in answers.items() if answer.status_code >= 500} == {}
-    assert [query for query, answer in answers.items() if SPOKEN in answer.getvalue()] == []
+    asked = [query for value in (DIGITS, MARKUP, "x" * 300_000) for query in queries(place, value)]
+    faults = {query[:60]: faults_of(ask(world, role, "GET", f"{address}?{query}")) for query in asked}
+    assert {query: found for query, found in faults.items() if found} == {}
 
 
 FORMED = {
@@ -105,12 +123,12 @@ FORMED = {
 
 
 @pytest.mark.parametrize("place", READ, ids=lambda place: place.name)
-@pytest.mark.parametrize("form", FORMED)
-def test_no_form_of_a_parameter_breaks_a_page(world, place, form):
-    query = FORMED[form].replace("{0}", names_of(place)[0])
-    answer = ask(world, reader(world, place), "GET", f"{world.address(place)}?{query}")
-    assert answer.status_code < 500
-    assert SPOKEN not in answer.getvalue()
+def test_no_form_of_a_parameter_breaks_a_page(world, place):
+    role, address, name = reader(world, place), world.address(place), names_of(place)[0]
+    answers = {
+        form: ask(world, role, "GET", f"{address}?{query.replace('{0}', name)}") for form, query in FORMED.items()
+    }
+    assert {form: found for form, answer in answers.items() if (found := faults_of(answer))} == {}
 
 
 def test_too_many_parameters_are_a_400_also_where_there_is_no_page(world):
@@ -228,16 +246,24 @@ OF_LISTS = [
 ]  # fmt: skip
 
 
-def short(value: Any) -> str:
-    return value[:60] if isinstance(value, str) else ""
+ASKED = {
+    "page": PAGED,
+    "stars": COUNTED,
+    "choice": CHOSEN,
+    "order": ORDERED,
+    "search": SEARCHED,
+    "too long": LONG,
+    "unknown": ODD,
+    "person": OF_A_PERSON,
+    "weights": OF_WEIGHTS,
+    "admin": OF_LISTS,
+}
 
 
-ASKED = [*PAGED, *COUNTED, *CHOSEN, *ORDERED, *SEARCHED, *LONG, *ODD, *OF_A_PERSON, *OF_WEIGHTS, *OF_LISTS]
-
-
-@pytest.mark.parametrize(("who", "address", "allowed"), ASKED, ids=short)
-def test_a_parameter_is_answered_as_its_page_says(world, who, address, allowed):
-    assert status(world, who, "GET", address) in allowed
+@pytest.mark.parametrize("kind", ASKED)
+def test_a_parameter_is_answered_as_its_page_says(world, kind):
+    answers = ((address, status(world, who, "GET", address), allowed) for who, address, allowed in ASKED[kind])
+    assert wrong(answers) == {}
 
 
 # Addresses
@@ -260,24 +286,21 @@ PATHS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "allowed"), PATHS, ids=short)
-def test_an_address_of_nothing_is_not_found(world, path, allowed):
-    assert status(world, "alice", "GET", path) in allowed
+def test_an_address_of_nothing_is_not_found(world):
+    assert wrong((path, status(world, "alice", "GET", path), allowed) for path, allowed in PATHS) == {}
 
 
 ROWS = sorted({place.name.removesuffix("_changelist") for place in places() if place.name.endswith("_changelist")})
 IDS = ("abc", "0", "-1", "9" * 30, DIGITS, "1.5", "_00", "a_00b", "1_2F..", "_", "_ZZ", "%E2%80%AE", "x" * 4000)
+PAGES_OF_A_ROW = {"change": IDS, "history": IDS[3:7:3], "delete": IDS[3:7:3]}
 
 
 @pytest.mark.parametrize("table", ROWS)
-@pytest.mark.parametrize(("page", "ids"), [("change", IDS), ("history", IDS[3:7:3]), ("delete", IDS[3:7:3])])
-def test_a_row_that_cannot_be_is_not_there(world, table, page, ids):
+def test_a_row_that_cannot_be_is_not_there(world, table):
     """_00 is how the admin writes NUL in an address."""
     address = reverse(f"{table}_changelist")
-    answers = {pk: ask(world, "root", "GET", f"{address}{pk}/{page}/") for pk in ids}
-    assert {
-        pk[:20]: answer.status_code for pk, answer in answers.items() if answer.status_code not in (302, 403, 404)
-    } == {}
+    asked = [f"{address}{pk}/{page}/" for page, ids in PAGES_OF_A_ROW.items() for pk in ids]
+    assert wrong((each, status(world, "root", "GET", each), {302, 403, 404}) for each in asked) == {}
 
 
 @pytest.mark.parametrize("pk", ["abc", "9" * 30, "_00"])
@@ -297,10 +320,9 @@ def test_a_page_that_is_only_read_takes_no_form(world, name):
     assert status(world, "alice", "POST", world.address(place)) == 405
 
 
-@pytest.mark.parametrize("place", READ, ids=lambda place: place.name)
-@pytest.mark.parametrize("method", ["TRACE", "PUT", "X" * 1000])
-def test_no_page_knows_another_method(world, place, method):
-    assert status(world, "root", method, world.address(place)) == 405
+@pytest.mark.parametrize("method", ["TRACE", "PUT", "X" * 1000], ids=["TRACE", "PUT", "long"])
+def test_no_page_knows_another_method(world, method):
+    assert wrong((place.name, status(world, "root", method, world.address(place)), {405}) for place in READ) == {}
 
 
 PASSING = ("X-Request-ID", "Content-Length", "Set-Cookie", "Expires")  # Expires: the second of the answer
@@ -355,24 +377,21 @@ IGNORED = [
 
 
 @pytest.mark.parametrize("path", SOME)
-@pytest.mark.parametrize("host", FOREIGN)
-def test_a_host_that_is_not_ours_is_a_400(world, path, host):
-    assert status(world, "alice", "GET", path, Host=host) == 400
-
-
-def named(headers: Any) -> str:
-    return str(headers)[:60] if isinstance(headers, dict) else ""
+def test_a_host_that_is_not_ours_is_a_400(world, path):
+    answers = {host: status(world, "alice", "GET", path, Host=host) for host in FOREIGN}
+    assert answers == dict.fromkeys(FOREIGN, 400)
 
 
 @pytest.mark.parametrize("path", SOME)
-@pytest.mark.parametrize("headers", IGNORED, ids=named)
-def test_a_header_that_means_nothing_changes_nothing(world, path, headers):
-    assert status(world, "alice", "GET", path, **headers) == SOME[path]
+def test_a_header_that_means_nothing_changes_nothing(world, path):
+    answers = ((headers, status(world, "alice", "GET", path, **headers), {SOME[path]}) for headers in IGNORED)
+    assert wrong(answers) == {}
 
 
-@pytest.mark.parametrize("headers", IGNORED[:8], ids=named)
-def test_a_condition_or_a_range_that_means_nothing_breaks_no_file(world, headers):
-    assert status(world, "anon", "GET", "/static/css/components.css", **headers) in (200, 206, 304, 416)
+def test_a_condition_or_a_range_that_means_nothing_breaks_no_file(world):
+    file = "/static/css/components.css"
+    allowed = {200, 206, 304, 416}
+    assert wrong((each, status(world, "anon", "GET", file, **each), allowed) for each in IGNORED[:8]) == {}
 
 
 COOKIES = {
@@ -387,10 +406,12 @@ COOKIES = {
 
 
 @pytest.mark.parametrize("path", ["/", "/projects/", "/accounts/login/", "/try/"])
-@pytest.mark.parametrize("name", COOKIES)
-def test_a_cookie_that_means_nothing_breaks_no_page(world, path, name):
-    said, allowed = COOKIES[name]
-    assert Client().get(path, headers={"Cookie": said}).status_code in allowed
+def test_a_cookie_that_means_nothing_breaks_no_page(world, path):
+    answers = (
+        (name, Client().get(path, headers={"Cookie": said}).status_code, allowed)
+        for name, (said, allowed) in COOKIES.items()
+    )
+    assert wrong(answers) == {}
 
 
 # Forms that cannot be read
@@ -439,22 +460,28 @@ BODIES = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("strict", [False, True], ids=["with_token", "without_token"])
-@pytest.mark.parametrize("body", BODIES)
-def test_a_form_that_cannot_be_read_is_a_400(world, form, strict, body):
+def test_a_form_that_cannot_be_read_is_a_400(world, form, strict):
     (place,) = (place for place in places() if place.name == form)
     role = "root" if form.startswith("admin") else "anon" if form.startswith("account") else "alice"
-    kind, said, allowed = BODIES[body]
-    client = world.client(role)
-    client.handler.enforce_csrf_checks = strict
+    address = world.address(place)
+    world.client(role).handler.enforce_csrf_checks = strict
+    refused = {403} if strict else set()
+    answers = (
+        (name, posted(world, world.client(role), address, kind, body), allowed | refused)
+        for name, (kind, body, allowed) in BODIES.items()
+    )
+    assert wrong(answers) == {}
+
+
+def posted(world: World, client: Client, address: str, kind: str, body: str) -> int:
     with world.undo():
-        answer = client.generic("POST", world.address(place), said, content_type=kind)
-    assert answer.status_code in (allowed | {403} if strict else allowed)
+        return client.generic("POST", address, body, content_type=kind).status_code
 
 
 # Forms that say what nothing can hold
 
 BIG = "9" * 30
-SAID = [
+SAID: list[tuple[str, dict[str, Any], set[int]]] = [
     *(("act", {"do": "like", "project": pk}, {404}) for pk in ("", "abc", "-1", "0", BIG, DIGITS, "1\0", "1.5", "١",
         "1 or 1=1")),
     *(("act", {"do": do}, {400}) for do in ("", "star", "like\0", "LIKE", "undo-", "undo-star", "x" * 300_000,
@@ -491,13 +518,16 @@ SAID = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "said", "allowed"), SAID, ids=lambda value: repr(value)[:60] if isinstance(value, dict) else short(value)
-)
-def test_a_form_says_what_is_wrong_with_it(world, name, said, allowed):
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in SAID}))
+def test_a_form_says_what_is_wrong_with_it(world, name):
     (place,) = (place for place in places() if place.name == name)
-    given = {"project": world.project.pk, **said} if name == "act" else said
-    assert status(world, "alice", "POST", world.address(place), given) in allowed
+    usual, address = {"project": world.project.pk} if name == "act" else {}, world.address(place)
+    answers = (
+        (said, status(world, "alice", "POST", address, {**usual, **said}), allowed)
+        for form, said, allowed in SAID
+        if form == name
+    )
+    assert wrong(answers) == {}
 
 
 AWAY = (
@@ -568,12 +598,12 @@ FIGURE_FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("said", FIGURE_FAULTS, ids=lambda said: repr(said)[:50])
-def test_weights_that_cannot_be_are_not_published(world, said):
-    before = Weights.objects.count()
+def test_weights_that_cannot_be_are_not_published(world):
+    before, address = Weights.objects.count(), "/admin/recommendations/weights/add/"
     with world.lasting():
-        answer = ask(world, "root", "POST", "/admin/recommendations/weights/add/", {**FIGURES, **said})
-    assert (answer.status_code, Weights.objects.count()) == (400, before)
+        answers = ((said, status(world, "root", "POST", address, {**FIGURES, **said}), {400}) for said in FIGURE_FAULTS)
+        assert wrong(answers) == {}
+    assert Weights.objects.count() == before
 
 
 ACTED = [({"_selected_action": pk}, {400}) for pk in ("abc", "1\0", DIGITS, "1.5", "")] + [
@@ -589,11 +619,14 @@ ACTED = [({"_selected_action": pk}, {400}) for pk in ("abc", "1\0", DIGITS, "1.5
 @pytest.mark.parametrize(
     "table", ["recommendations_category", "recommendations_project", "engine_run", "engine_apikey", "engine_anomaly"]
 )
-@pytest.mark.parametrize(("said", "allowed"), ACTED, ids=lambda value: repr(value)[:60])
-def test_an_action_on_what_is_not_there_breaks_nothing(world, table, said, allowed):
+def test_an_action_on_what_is_not_there_breaks_nothing(world, table):
     usual = {"recommendations_project": "place", "engine_run": "run_again", "engine_apikey": "revoke"}
-    given = {"action": usual.get(table, "delete_selected"), "index": "0", **said}
-    assert status(world, "root", "POST", reverse(f"admin:{table}_changelist"), given) in allowed
+    address, action = reverse(f"admin:{table}_changelist"), usual.get(table, "delete_selected")
+    answers = (
+        (said, status(world, "root", "POST", address, {"action": action, "index": "0", **said}), allowed)
+        for said, allowed in ACTED
+    )
+    assert wrong(answers) == {}
 
 
 def test_what_was_deleted_meanwhile_leads_back_with_a_word(world):
