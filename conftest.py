@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import django
 import pytest
+from django.conf import settings
 
 DEPLOYED = (
     "RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
@@ -31,6 +33,7 @@ if "DATABASE_URL" not in os.environ:
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 40)
 # Not named in pyproject.toml: pytest-django would load the settings before the lines above.
 django.setup()
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a password costs a test no time
 
 
 @pytest.hookimpl(trylast=True)
@@ -42,11 +45,41 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
+# With -n: what kills processes, waits for the clock or starts servers runs one after the other, in one process.
+MACHINE = {
+    "test_worker", "test_kills", "test_crashes", "test_ledger", "test_probe", "test_llm", "test_redis", "test_web",
+    "test_database", "test_supervisor", "test_ost",
+}  # fmt: skip
+LONGEST = ("browser", "machine")  # dealt first
+
+
+def lot(nodeid: str) -> str:
+    """With -n: what a test is dealt with, to one process: its file, as a rule, for the fixtures."""
+    file = Path(nodeid.partition("::")[0])
+    return "machine" if file.stem in MACHINE else "browser" if file.parent.name == "browser" else str(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByLot(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return lot(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByLot(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: lot(item.nodeid) not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """A database a run, named by its process: two runs at once do not meet; what a killed run left goes."""
-    from django.conf import settings
-
     test: dict[str, Any] = settings.DATABASES["default"].setdefault("TEST", {})  # type: ignore[assignment]
     test["NAME"] = f"{test.get('NAME') or 'test_ost'}_{os.getpid()}"
     drop_leftovers()
@@ -62,6 +95,25 @@ def drop_leftovers() -> None:
             pid = name.rsplit("_", 1)[-1]
             if pid.isdigit() and not Path(f"/proc/{pid}").exists():
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_listed_once() -> Iterator[None]:
+    """Each test's client makes the middleware anew, which would look at every static file each time: 12 ms."""
+    from whitenoise.middleware import WhiteNoiseMiddleware as Middleware
+
+    look, found = Middleware.add_files_from_finders, {}
+
+    def listed(self: Any) -> None:
+        key = self.static_prefix, self.max_age
+        if key not in found:
+            look(self)
+            found[key] = dict(self.files)
+        self.files.update(found[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Middleware, "add_files_from_finders", listed)
+        yield
 
 
 @pytest.fixture(autouse=True)
