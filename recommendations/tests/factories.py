@@ -14,7 +14,7 @@ from engine import runs
 from engine.models import EmbeddingModel, Run
 from engine.pipeline import Scope
 from engine.text import text_hash
-from recommendations.models import Category, Interaction, Profile, Project, TechStack, Weights
+from recommendations.models import Category, Interaction, Profile, Project, ProjectEmbedding, TechStack, Weights
 from recommendations.pipeline import RECOMMENDATIONS
 from recommendations.scoring import Catalogue, Formula, Person
 
@@ -39,9 +39,12 @@ def make_project(full_name: str = "octo/tool", **facts: Any) -> Project:
 
 def make_projects(count: int, **facts: Any) -> list[Project]:
     """Projects octo0/tool, octo1/tool …, each with its own direction of meaning."""
-    made = [make_project(f"octo{number}/tool", stars=number, **facts) for number in range(count)]
-    for number, project in enumerate(made):
-        give_vector(project, [1, number / count, 0])
+    rows = [Project(full_name=f"octo{number}/tool", stars=number, **facts) for number in range(count)]
+    made, model = Project.objects.bulk_create(rows), make_model()
+    ProjectEmbedding.objects.bulk_create(
+        vectored(ProjectEmbedding(subject=project, model=model), [1, number / count, 0])
+        for number, project in enumerate(made)
+    )
     return made
 
 
@@ -71,10 +74,15 @@ def give_vector(subject: Any, values: Sequence[float], text: str = "") -> None:
     subject = subject.profile if isinstance(subject, User) else subject
     model = make_model(len(values))
     row = subject.embeddings.filter(model=model).first() or subject.embeddings.model(subject=subject, model=model)
-    row.text = text or row.text or f"text of {subject}"
+    vectored(row, values, text).save()
+
+
+def vectored(row: Any, values: Sequence[float], text: str = "") -> Any:
+    """That row of embeddings, unsaved, with this vector."""
+    row.text = text or row.text or f"text of {row.subject}"
     row.text_hash = row.vector_hash = text_hash(row.text)
     row.vector = list(values)
-    row.save()
+    return row
 
 
 def belongs(project: Project, *terms: Category | TechStack, **link: Any) -> None:
