@@ -461,6 +461,7 @@ def test_while_another_worker_is_at_the_table_it_is_left_alone(settings, elsewhe
     settings.SCHEDULES = f"{__name__}.PLANNED"
     elsewhere.execute("SELECT pg_advisory_lock(%s)", [jobs.SCHEDULES_LOCK])
     assert (jobs.ring_schedules(), table()) == (0, [])
+    elsewhere.execute("SELECT pg_advisory_unlock_all()")  # its end would do so, but a moment late
 
 
 @pytest.mark.usefixtures("planned")
