@@ -57,8 +57,8 @@ class LinesCommand(Command, Generic[Record]):
             sys.stderr.write(f"… and {counts['rejected'] - FAULTS_SHOWN} more lines\n")
         for remark in self.remarks():
             sys.stderr.write(printable(remark) + "\n")
-        good = counts["lines"] - counts["rejected"]
-        state = "done" if not counts["rejected"] else "partly" if good else "failed"
+        bad = counts["rejected"] + counts["refused"]
+        state = "done" if not bad else "partly" if counts["lines"] > bad else "failed"
         if summary:
             self.summary(state=state, **counts)
         return DONE if state == "done" else INCOMPLETE

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -125,6 +126,22 @@ def key(name: str) -> str:
     return value
 
 
+def model(name: str) -> str:
+    """The name of a model as LiteLLM writes it, provider/name; "" for none."""
+    value = text(name)
+    if not re.fullmatch(r"[!-~]{0,200}", value):
+        raise ImproperlyConfigured(f"{name} is {shown(value)}; allowed: at most 200 characters without blanks")
+    return value
+
+
+def link_local(host: str) -> bool:
+    """Whether it is an address that clouds answer their machines' secrets at."""
+    try:
+        return ip_address(host).is_link_local
+    except ValueError:
+        return False
+
+
 def base(name: str) -> str:
     """The address of a service, without a slash at its end; "" where there is none."""
     value = text(name)
@@ -132,6 +149,7 @@ def base(name: str) -> str:
     try:
         parts = urlsplit(value)
         fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+        fits = fits and not link_local(parts.hostname or "")
     except ValueError:
         fits = False
     if value and (not fits or parts.query or parts.fragment or re.search(r"\s", value)):

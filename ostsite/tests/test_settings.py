@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "ostsite" / "settings.py"
 STRONG = "k9-" * 20
 READ = re.compile(
-    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email|key|base)\(\s*\"([A-Z_]+)\""
+    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email|key|base|model)\(\s*\"([A-Z_]+)\""
 )
 NAMES = sorted({*READ.findall(SETTINGS.read_text()), "DATABASE_URL"})
 
@@ -87,6 +87,9 @@ WRONG = [
     ("CLUSTER_WINDOW_DAYS", "0", "a whole number from 1 to 31"),
     ("LLM_API_BASE", "localhost:11434", BASE),
     ("LLM_API_BASE", "file:///etc/passwd", BASE),
+    ("LLM_API_BASE", "http://169.254.169.254/v1", BASE),
+    ("LLM_MODEL", "two words", "at most 200 characters without blanks"),
+    ("LLM_FALLBACK_MODEL", "x" * 201, "at most 200 characters without blanks"),
     ("LLM_FALLBACK_API_BASE", "https://someone:hunter2@models.example", BASE),
     ("LLM_DAILY_CALLS", "-1", "a whole number from 0 to 1000000"),
     *[(f"{name}_API_KEY", "hunter2 hunter2", KEY) for name in ("LLM", "GROQ", "ANTHROPIC", "OPENAI")],
@@ -133,7 +136,6 @@ def test_a_secret_is_never_shown(name, value):
 
 def test_every_setting_that_can_be_wrong_is_tried_here():
     free = {"ALLOWED_HOSTS", "METRICS_TOKEN", "MODEL_NAME"}  # any text will do
-    free |= {"LLM_MODEL", "LLM_FALLBACK_MODEL"}
     free |= {"GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET"}  # each, with the other
     assert {name for name, *_ in WRONG} == set(NAMES) - free
 
