@@ -158,7 +158,7 @@ def test_a_provider_puts_off_a_label_for_a_day_at_most(model, seconds):
     model(fails(429, "Rate limit reached.", headers={"Retry-After": seconds}))
     make_topic(0)
     publish()
-    assert Label.objects.get().next_attempt_at < timezone.now() + timedelta(days=1, minutes=1)
+    assert Label.objects.filter(next_attempt_at__lt=timezone.now() + timedelta(days=1, minutes=1)).exists()
 
 
 def test_a_run_that_left_labels_behind_says_so(model):

@@ -144,15 +144,6 @@ def idle(ost, monkeypatch) -> None:
     monkeypatch.setattr(ost, "PROBE_PORT", 0)
 
 
-@pytest.mark.parametrize(
-    ("given", "asked"), [([], ("-m", "pytest", "-n", "2")), (["-m", "slow"], ("-m", "pytest", "-m", "slow"))]
-)
-def test_all_tests_run_two_at_a_time_and_some_as_they_are_asked_for(ost, idle, monkeypatch, given, asked):
-    monkeypatch.setattr(ost, "install", lambda dev: None)
-    monkeypatch.setattr(ost, "run", lambda *command: command)
-    assert ost.main(["test", *given]) == asked
-
-
 def test_a_taken_port_is_one_line_that_names_it(ost, idle, taken, capsys):
     assert ost.up(taken) == 2
     assert capsys.readouterr().err == (
