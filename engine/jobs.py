@@ -162,6 +162,12 @@ def prune() -> str:
 
 
 @job
+def chore(name: str) -> str:
+    """One of the settings' own, which says in a few words what it did."""
+    return str(import_string(settings.CHORES[name])())
+
+
+@job
 def canary(name: str) -> str:
     """Shows that the queue reaches this group's workers, as any job does; this one is sent when there is no other."""
     return f"{name} lives"
@@ -179,7 +185,7 @@ def forget_canary(name: str) -> None:
         get_broker(canary_key(name)).delete_queue()
 
 
-JOBS: dict[str, Callable[..., str]] = {"start": start, "prune": prune}
+JOBS: dict[str, Callable[..., str]] = {"start": start, "prune": prune, "chore": chore}
 
 
 # The cluster

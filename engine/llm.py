@@ -16,13 +16,13 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from engine.http import retry_after
 from engine.scrubbing import SHORTEST, forms, scrubbed
 from engine.text import clip, printable, squeeze
 
@@ -339,16 +339,6 @@ def tidy(text: str, route: Route) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     return clip(printable(squeeze(scrubbed(text))), SAID)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from figures or a date; None where it names none that can be meant."""
-    named = headers.get("retry-after", "")
-    try:
-        seconds = float(named) if named[:1].isdigit() else parsedate_to_datetime(named).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 # The answer

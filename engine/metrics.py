@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest, Now
+from django.utils.module_loading import import_string
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
@@ -68,6 +69,8 @@ class Collector:
         yield gauge("ost_worker_groups", "Worker groups that live", now.workers)
         yield counter("ost_worker_restarts", "Worker groups that ended by a fault", restarts())
         yield from anomalies()
+        for path in settings.FIGURES:
+            yield from import_string(path)()
 
 
 def runs() -> Iterator[Metric]:

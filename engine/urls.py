@@ -4,6 +4,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from yarl import URL
 
@@ -95,3 +96,16 @@ def normal_url(url: str) -> str:
 def url_hash(url: str) -> str:
     """SHA-256 of the normalised address, hex. Raises BadUrl."""
     return hashlib.sha256(normal_url(url).encode()).hexdigest()
+
+
+def web_address(text: str) -> str:
+    """The address if a browser may be sent there, otherwise "": http or https, a host, nobody's password."""
+    text = text.strip()
+    if len(text) > LONGEST_URL or not text.isprintable() or re.search(r"[\s\\]", text):
+        return ""
+    try:
+        parts = urlsplit(text)
+        fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port or a host that is none
+        return ""
+    return text if fit and "@" not in parts.netloc else ""

@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import Case, Count, F, IntegerField, Max, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 
+from issues import publishing
 from issues.law import Law, law_of
 from issues.models import Assignment, Cluster, Clustering, Issue, IssueDay, IssueEdit, IssueEmbedding, Label
 from issues.models.label import Labelled
@@ -56,6 +57,7 @@ def fold(where: Where, touched: Iterable[int] = (), present: Law | None = None) 
     describe(Issue.objects.filter(pk__in=changed), present)
     changed |= date_issues(changed)
     want_texts(changed)
+    publishing.enqueue(changed)
     return changed
 
 

@@ -6,9 +6,20 @@ from django.apps.registry import Apps
 from django.apps.registry import apps as present
 
 VIEW, ADD_VIEW, VIEW_CHANGE, ADD_VIEW_CHANGE = "view", "add view", "view change", "add view change"
+FOUND = dict.fromkeys(
+    (
+        "issues.rawitem",
+        "issues.clustering",
+        "issues.cluster",
+        "issues.issueedit",
+        "issues.suggestion",
+        "issues.lineage",
+    ),
+    VIEW,
+)  # what was found among the posts, and what was done with it
 
 # role -> model -> what it may do with it. A link that a curator takes away is not deleted: its row says "no".
-# To change a run or an embedding is to try it again.
+# To change a run, an embedding, a label or a live record is to try it again.
 ROLES = {
     "curator": {
         "recommendations.category": ADD_VIEW_CHANGE,
@@ -20,6 +31,9 @@ ROLES = {
         "recommendations.generation": VIEW,
         "recommendations.recommendation": VIEW,
         "recommendations.profile": VIEW,
+        **FOUND,
+        "issues.issue": "view curate",
+        "issues.label": VIEW,
     },
     "operator": {
         "engine.run": VIEW_CHANGE,
@@ -33,6 +47,11 @@ ROLES = {
         "recommendations.categoryembedding": VIEW_CHANGE,
         "recommendations.messageembedding": VIEW_CHANGE,
         "issues.itemembedding": VIEW_CHANGE,
+        "issues.issueembedding": VIEW_CHANGE,
+        **FOUND,
+        "issues.issue": VIEW,
+        "issues.label": VIEW_CHANGE,
+        "issues.liveissue": VIEW_CHANGE,
         "django_q.schedule": VIEW,
         "django_q.task": VIEW,
         "django_q.success": VIEW,

@@ -1,9 +1,16 @@
 """The whole day's work on one page. Times are UTC; a run that finds nothing to do writes nothing."""
 
+from django.conf import settings
+
 from engine.jobs import Planned
 
+LIVE_STORE = (
+    Planned("live store", "* * * * *", "chore", ("publish",)),
+    Planned("live store, compared", "10 4 * * *", "chore", ("resync",)),
+)
 SCHEDULES = (
     Planned("recommendations", "5 * * * *", "start", ("recommendations",)),
     Planned("issues", "20 * * * *", "start", ("issues",)),
     Planned("prune", "40 3 * * *", "prune"),
+    *(LIVE_STORE if settings.POCKETBASE_URL else ()),
 )

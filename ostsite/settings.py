@@ -290,14 +290,24 @@ PIPELINES = {
     "recommendations": "recommendations.pipeline.RECOMMENDATIONS",
     "issues": "issues.pipeline.ISSUES",
 }
+# What a page shows of the app that it may not import: slot -> function. engine/slots.py finds them here.
+SLOTS = {
+    "solvers": "ostsite.bridge.solvers",
+    "problems": "ostsite.bridge.problems",
+    "growing": "ostsite.bridge.growing",
+}
 # What `prune` empties: name -> function(how many to keep) -> how many went.
 PRUNED = {
     "generations": "recommendations.generations.prune",
     "clusterings": "issues.clusterings.prune",
+    "live_records": "issues.publishing.prune",
     "allowances": "engine.pruning.allowances",
     "replies": "engine.api.idempotency.prune",
     "sessions": "engine.pruning.sessions",
 }
+# What a schedule may name besides, name -> function that says what it did; and figures for /metrics of tables of ours.
+CHORES = {"publish": "issues.relaying.by_clock", "resync": "issues.relaying.resync_by_clock"}
+FIGURES = ("issues.publishing.figures",)
 SCHEDULES = "ostsite.schedules.SCHEDULES"
 TIMING = Timing()
 RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting worker knows its predecessors
@@ -305,15 +315,24 @@ RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting
 CLUSTER_METHOD = environment.choice("CLUSTER_METHOD", "graph", ("graph", "reference"))
 CLUSTER_WINDOW_DAYS = environment.whole("CLUSTER_WINDOW_DAYS", 1, 1, 31)
 # Who labels clusters: a model, and the one behind it. With none, labels are taken from the posts themselves.
-LLM_MODEL = environment.text("LLM_MODEL")
+LLM_MODEL = environment.model("LLM_MODEL")
 LLM_API_BASE = environment.base("LLM_API_BASE")
-LLM_FALLBACK_MODEL = environment.text("LLM_FALLBACK_MODEL")
+LLM_FALLBACK_MODEL = environment.model("LLM_FALLBACK_MODEL")
 LLM_FALLBACK_API_BASE = environment.base("LLM_FALLBACK_API_BASE")
 LLM_API_KEY = environment.key("LLM_API_KEY")
 LLM_DAILY_CALLS = environment.whole("LLM_DAILY_CALLS", 500, 0, 1_000_000)
 GROQ_API_KEY = environment.key("GROQ_API_KEY")
 ANTHROPIC_API_KEY = environment.key("ANTHROPIC_API_KEY")
 OPENAI_API_KEY = environment.key("OPENAI_API_KEY")
+
+# Where visible issues are published, if anywhere.
+POCKETBASE_URL = environment.base("POCKETBASE_URL")
+POCKETBASE_EMAIL = environment.text("POCKETBASE_EMAIL")
+POCKETBASE_PASSWORD = environment.secret("POCKETBASE_PASSWORD")
+if POCKETBASE_URL and not (POCKETBASE_EMAIL and POCKETBASE_PASSWORD):
+    raise ImproperlyConfigured(
+        "POCKETBASE_URL is set without POCKETBASE_EMAIL or POCKETBASE_PASSWORD; allowed: all three, or not the first"
+    )
 
 REDIS_URL = environment.redis("REDIS_URL") or environment.redis("REDIS_CACHE_URL")
 CACHES = {

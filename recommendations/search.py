@@ -13,9 +13,9 @@ from django.db.models import Case, ExpressionWrapper, F, FloatField, Q, QuerySet
 from django.db.models.functions import Extract, Greatest, Now
 from django.db.models.lookups import IContains, IEndsWith
 
+from engine.ranking import fused
 from recommendations import serving
 from recommendations.models import Project
-from recommendations.ranking import fused
 
 LONGEST = 200  # characters of a question
 MOST = 200  # projects found

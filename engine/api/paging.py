@@ -4,7 +4,7 @@ A cursor is signed together with the address, the filters and the person it was 
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -57,7 +57,7 @@ def beyond(key: Any, pk: int, falling: bool, back: bool) -> Q:
 
 def place(row: Any, back: bool) -> dict[str, Any]:
     key = row.page_key
-    return {"key": key.isoformat() if isinstance(key, datetime) else key, "pk": row.pk, "back": back}
+    return {"key": key.isoformat() if isinstance(key, date) else key, "pk": row.pk, "back": back}
 
 
 def by_rank(request: Request, ids: Sequence[int], fetch: Callable[[list[int]], list[Any]], size: int) -> Page:

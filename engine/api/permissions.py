@@ -24,7 +24,7 @@ class KeyScope(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         view = cast("View", view)
-        if view.public and request.method in SAFE_METHODS:
+        if view.public and request.method in view.public_methods:
             return True
         if not request.user.is_authenticated:
             return False  # DRF makes it a 401

@@ -76,7 +76,8 @@ class Operation(AutoSchema):
         return [*LEFT, asks] if asks._declared_fields else [*LEFT]
 
     def get_auth(self) -> list[dict[str, Any]]:
-        nobody: list[dict[str, Any]] = [{}] if cast(View, self.view).public and self.method == "GET" else []
+        view = cast(View, self.view)
+        nobody: list[dict[str, Any]] = [{}] if view.public and self.method in view.public_methods else []
         return [*super().get_auth(), *nobody]
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,7 +26,8 @@ KEPT_BY_NOT_MODIFIED = ("Cache-Control", "ETag", "Vary")
 class View(APIView):
     """Names and counts the caller, checks the query, replays repeated writes, and answers 304 to who has it already.
 
-    public: everyone may read. asks: the query parameters of GET; asks_also: names that the view looks at itself.
+    public: everyone may use the methods of public_methods, which only read. asks: the query parameters of GET;
+    asks_also: names that the view looks at itself.
     required_scope: of a key, instead of read or write. required_permission: of the caller, whoever it is.
     """
 
@@ -33,6 +35,7 @@ class View(APIView):
     metadata_class = None
     format_kwarg = None
     public = False
+    public_methods: Collection[str] = SAFE_METHODS
     asks: type[Asked] = Asked
     asks_also: Collection[str] = ()
     required_scope = ""

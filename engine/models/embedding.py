@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from pgvector.django import VectorField
+from pgvector.django import CosineDistance, VectorField
 
 from engine.bulk import copy_in, copy_in_vectors
 from engine.owner import claimant, owner
@@ -123,6 +123,11 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
                     """  # noqa: S608  the table's name comes from the model
                 )
                 return int(changed + cursor.rowcount)
+
+    def nearest(self, model: EmbeddingModel, vector: Matrix, count: int) -> list[tuple[int, float]]:
+        """The subjects nearest in meaning to a unit vector (d,): (id, cosine distance), nearest first; exact."""
+        near = self.filter(model=model, vector__isnull=False).annotate(distance=CosineDistance("vector", vector))
+        return list(near.order_by("distance", "subject").values_list("subject", "distance")[:count])
 
     def due(self, model: EmbeddingModel) -> EmbeddingQuerySet:
         """Waiting texts that nobody holds."""

@@ -303,6 +303,20 @@ def leave(keep: int) -> int:
     raise SystemExit(3)
 
 
+def dusted() -> str:
+    return "three rooms"
+
+
+def test_a_chore_is_what_the_settings_name_and_says_what_it_did(settings):
+    settings.CHORES = {"dust": f"{__name__}.dusted"}
+    assert jobs.chore("dust") == "three rooms"
+
+
+def test_an_unknown_chore_fails_quietly(settings):
+    settings.CHORES = {}
+    assert jobs.chore("dust") == "failed"
+
+
 def test_prune_says_how_many_of_each_went(settings):
     settings.PRUNED = {"plates": f"{__name__}.swept"}
     assert jobs.prune() == "plates=7"

@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from engine import llm
+from engine.http import retry_after
 from engine.llm import Fault, LLMError, Route, Stop, ask, decoded
 from engine.tests.llm_server import LABEL, SCRIPTS, VALID, Reply, Server, fails, label, says, without_schema
 
@@ -324,7 +325,7 @@ def test_a_wait_may_be_a_date():
 
 @pytest.mark.parametrize("named", ["soon", "-5", "inf", "nan", "9" * 400, ""])
 def test_a_wait_that_means_nothing_is_none(named):
-    assert llm.retry_after({"retry-after": named}) is None
+    assert retry_after({"retry-after": named}) is None
 
 
 # Keys, figures, and what leaves the machine

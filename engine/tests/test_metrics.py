@@ -15,12 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine import jobs, metrics
 from engine.embeddings import filling
 from engine.models import Anomaly, EmbeddingModel, Run, WorkerGroup
+from issues.models import LiveIssue
 from recommendations.models import Project, ProjectEmbedding
 
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
-SUBJECTS = {"categories", "items", "messages", "profiles", "projects"}
+SUBJECTS = {"categories", "issues", "items", "messages", "profiles", "projects"}
 
 
 def make_run(state: str = "waiting", pipeline: str = "recommendations", ago: float = 0, **facts: object) -> Run:
@@ -201,7 +202,7 @@ def everything() -> None:
 def test_labels_are_pipelines_states_subjects_and_kinds():
     everything()
     found = {value for labels in samples().values() for values in labels for value in values}
-    assert found <= {*settings.PIPELINES, *Run.LIVE, *SUBJECTS, "schedule"}
+    assert found <= {*settings.PIPELINES, *Run.LIVE, *SUBJECTS, *LiveIssue.State.values, "schedule"}
 
 
 def test_each_subject_has_a_figure():

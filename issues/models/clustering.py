@@ -74,8 +74,8 @@ class Clustering(models.Model):
 class Cluster(models.Model):
     """One of them. number: from 0, the largest first; mean_distance: of its items to their mean, as unit vectors.
 
-    membership: the mean of its items'. fingerprint: of the exemplars' titles, "" with fewer than three. found: the issue
-    that the run took it for; issue: the one that it speaks for, after what curators said.
+    membership: the mean of its items'. fingerprint: of the exemplars' titles, "" with fewer than three. found: which
+    issue the run took it for; issue: the one that it speaks for, after what curators said.
     """
 
     clustering = models.ForeignKey(Clustering, on_delete=models.CASCADE, related_name="clusters", db_index=False)

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from engine.models import Embedding
+from engine.text import printable
 
 
 class RawItemQuerySet(models.QuerySet["RawItem"]):
@@ -50,7 +51,7 @@ class RawItem(models.Model):
         constraints = [models.CheckConstraint(condition=~Q(title=""), name="item_has_a_title")]
 
     def __str__(self) -> str:
-        return self.title[:80]
+        return printable(self.title)[:80]
 
 
 class ItemEmbedding(Embedding):

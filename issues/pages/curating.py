@@ -61,8 +61,8 @@ class SaidForm(forms.Form):
 # The page of one issue's posts and neighbours
 
 
-@curator
 @require_safe
+@curator
 def curate(request: HttpRequest, pk: int) -> HttpResponse:
     """All that can be done with one issue."""
     issue = get_object_or_404(Issue.objects.select_related("into"), pk=pk)
@@ -117,8 +117,8 @@ def page_of(rows: Any, number: str | None, size: int = ON_A_PAGE) -> Page[Any]:
 # Acts
 
 
-@curator
 @require_POST
+@curator
 def act(request: HttpRequest, pk: int) -> HttpResponse:
     """One act on an issue. What the page showed has to be still so: otherwise nothing is done, and why is said."""
     issue = get_object_or_404(Issue, pk=pk)
@@ -215,8 +215,8 @@ def number(text: str) -> int:
     raise Http404("There is no such thing.")
 
 
-@curator
 @require_POST
+@curator
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     edit = get_object_or_404(IssueEdit.objects.select_related("issue"), pk=pk)
     try:
@@ -230,8 +230,8 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 # The inbox and the log
 
 
-@curator
 @require_safe
+@curator
 def inbox(request: HttpRequest) -> HttpResponse:
     """Pairs that a run found near each other and left to a person, the nearest first."""
     page = page_of(unanswered().order_by("-alike", "pk"), request.GET.get("page"))
@@ -262,8 +262,8 @@ def unanswered() -> QuerySet[Suggestion]:
     return newest.exclude(Exists(answered)).select_related("issue", "other")
 
 
-@curator
 @require_safe
+@curator
 def log(request: HttpRequest) -> HttpResponse:
     """What people did, or what runs did by themselves, the newest first; each with its reason and its undo."""
     by = request.GET.get("by", "people")

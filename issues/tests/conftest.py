@@ -1,5 +1,28 @@
 """What several tests here need."""
 
+from collections.abc import Iterator
+
+import pytest
+from django.test import override_settings
+
 from engine.tests.calling import lines, ost
+from issues.tests.live_store import EMAIL, PASSWORD, PocketBase
 
 __all__ = ["lines", "ost"]
+
+
+@pytest.fixture(scope="session")
+def pocketbase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PocketBase]:
+    """A real one, for the whole session."""
+    server = PocketBase(tmp_path_factory.mktemp("pocketbase"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def live(pocketbase: PocketBase, monkeypatch: pytest.MonkeyPatch) -> Iterator[PocketBase]:
+    """The live store of the settings, with empty collections."""
+    monkeypatch.setattr("issues.pocketbase.PAUSE", 0.01)
+    pocketbase.make_anew()
+    with override_settings(POCKETBASE_URL=pocketbase.url, POCKETBASE_EMAIL=EMAIL, POCKETBASE_PASSWORD=PASSWORD):
+        yield pocketbase

@@ -20,10 +20,15 @@ WORDS = {"/accounts/login/": "in", "/admin/login/": "door"}
 TABLE = """
              #  anon  alice bob   staff cur   oper  root  reads write bob's revok expir
 everybody's pages: home projects trending new project api_docs
+        issues issues_atom issues_feed issues_csv issues_json issue issue_days issue_day issue_map
     GET         200   200   200   200   200   200   200   200   200   200   200   200
-a try without an account: try
+a try without an account: try issues_similar
     GET         200   200   200   200   200   200   200   200   200   200   200   200
     POST        200   200   200   200   200   200   200   200   200   200   200   200
+what curators look at: issues_inbox issues_log issue_curate
+    GET         in    403   403   403   200   403   200   in    in    in    in    in
+what curators do: issue_act edit_undo
+    POST        in    403   403   403   302   403   302   in    in    in    in    in
 what one reads of oneself: for_you why profile_export mfa_index
     GET         in    200   200   200   200   200   200   in    in    in    in    in
     POST        in    405   405   405   405   405   405   in    in    in    in    in
@@ -44,8 +49,11 @@ the end of an account, of which it is alice's that is named: profile_delete
 her recommendations: recommendations_of recommendations/<str:username>/ api_recommendations
     GET         401   200   404   404   200   404   200   200   200   404   401   401
 everybody's data: api_projects api_project api_similar api_trending api_categories api_tech_stacks
-        api_good_first_issues api_schema
+        api_good_first_issues api_schema api_issues api_issue api_issue_evidence
+        api_issue_projects api_project_issues
     GET         200   200   200   200   200   200   200   200   200   200   401   401
+what is like a text of one's own: api_issues_similar
+    POST        200   200   200   200   200   200   200   200   200   200   401   401
 one's own data: api_feedback
     GET         401   200   200   200   200   200   200   200   200   200   401   401
     POST        401   201   201   201   201   201   201   403   201   201   401   401
@@ -191,6 +199,16 @@ recommendations_profileembedding     staff: -  curator: -    operator: v  root: 
 recommendations_categoryembedding    staff: -  curator: -    operator: v  root: v
 recommendations_messageembedding     staff: -  curator: -    operator: v  root: v
 issues_itemembedding                 staff: -  curator: -    operator: v  root: v
+issues_issueembedding                staff: -  curator: -    operator: v  root: v
+issues_rawitem                       staff: -  curator: v    operator: v  root: v
+issues_clustering                    staff: -  curator: v    operator: v  root: v
+issues_cluster                       staff: -  curator: v    operator: v  root: v
+issues_label                         staff: -  curator: v    operator: v  root: v
+issues_issue                         staff: -  curator: v    operator: v  root: v
+issues_issueedit                     staff: -  curator: v    operator: v  root: v
+issues_lineage                       staff: -  curator: v    operator: v  root: v
+issues_suggestion                    staff: -  curator: v    operator: v  root: v
+issues_liveissue                     staff: -  curator: -    operator: v  root: v
 engine_run                           staff: -  curator: -    operator: v  root: v
 engine_audit                         staff: -  curator: -    operator: v  root: v
 engine_anomaly                       staff: -  curator: -    operator: vd root: vd

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from engine.models import Anomaly, Run
+from issues import filters
 from ostsite.tests.world import Place, World, places
 from recommendations.models import Category, TechStack, Weights
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 MARKUP = "%27%22%3E%3Cscript%3E"
 SPOKEN = b"'\"><script>"  # the same, had a page said it back as it came
 DIGITS = "9" * 5000
-LISTS = ("/projects/", "/trending/", "/new/")
+LISTS = ("/projects/", "/trending/", "/new/", "/issues/")
 
 
 def ask(world: World, who: str, method: str, address: str, said: Any = None, **headers: str) -> HttpResponse:
@@ -59,6 +60,8 @@ OWN = {
     "projects": (
         "q", "category", "stack", "language", "stars_min", "stars_max", "active", "newcomers", "order", "page",
     ),
+    "issues": (*filters.NAMES, "page"),
+    **dict.fromkeys(("issues_atom", "issues_feed", "issues_csv", "issues_json"), filters.NAMES),
     "trending": ("page",),
     "new": ("page",),
     "for_you": ("show", "active", "newcomers", "small"),
@@ -148,6 +151,12 @@ CHOSEN = [
     ("anon", f"/projects/?{name}={value}", {400})
     for name in ("category", "stack", "active", "newcomers", "order")
     for value in ("maybe", "None", "-", "1%20or%201=1", MARKUP, DIGITS, "x" * 300_000, "%D9%A1", "%E2%80%AE")
+]
+CHOSEN_PROBLEMS = [
+    ("anon", f"{path}?{name}={value}", {400})
+    for path in ("/issues/", "/issues/feed.atom", "/issues/feed.json", "/issues/export.csv", "/issues/export.json")
+    for name in ("category", "impact", "pay", "state", "days", "order", "q")
+    for value in ("None:a", MARKUP + ":b a:b", "x:" + DIGITS, "b:%D9%A1", "c:%E2%80%AE")
 ]
 ORDERED = [
     ("anon", f"/projects/?order={order}", {400})
@@ -250,6 +259,7 @@ ASKED = {
     "page": PAGED,
     "stars": COUNTED,
     "choice": CHOSEN,
+    "problems": CHOSEN_PROBLEMS,
     "order": ORDERED,
     "search": SEARCHED,
     "too long": LONG,

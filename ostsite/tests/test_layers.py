@@ -21,15 +21,15 @@ BELOW = {"edge": "edge database outside pure", "database": "database pure", "out
 FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
-        "pure": "cleaning clustering density exemplars logs owner pipeline recent schemas scrubbing timing text twins"
-        " urls vectors words",
-        "outside": "brokers groups lines llm embeddings.base embeddings.local",
+        "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent schemas"
+        " scrubbing timing text twins urls vectors words",
+        "outside": "brokers groups http lines llm embeddings.base embeddings.local",
         "database": "postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs",
         "edge": "admin admin.* api api.* apps commands embeddings.filling embeddings.reading following importing jobs"
-        " management.* metrics output probe reconciling templatetags.* worker",
+        " management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
-        "pure": "comparing ranking taxonomy scoring reasons texts evaluation readiness schemas",
+        "pure": "comparing taxonomy scoring reasons texts evaluation readiness schemas",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
         " inferring my_data",
@@ -37,10 +37,12 @@ LAYERS = {
         " serving stages templatetags templatetags.* urls weighing",
     },
     "issues": {
-        "pure": "extracting identity labels schemas",
-        "outside": "",
-        "database": "models models.* importing clusterings finding issuing exporting linking",
-        "edge": "apps labelling management.* pipeline stages",
+        "pure": "extracting filters identity labels law schemas",
+        "outside": "pocketbase",
+        "database": "models models.* importing clusterings charting edits finding folding issuing exporting linking"
+        " publishing reading relabelling",
+        "edge": "admin admin.* alike api api.* apps labelling management.* pages pages.* pipeline relaying searching"
+        " stages urls",
     },
 }
 

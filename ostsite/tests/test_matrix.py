@@ -11,6 +11,8 @@ from django.db.models import Model
 from django.http import HttpResponse
 
 from engine.models import ApiKey
+from issues import edits
+from issues.models import Issue
 from ostsite.tests.matrix import PAGES, ROLES, WORDS, cell_of, classes, rights
 from ostsite.tests.people import PASSWORD
 from ostsite.tests.world import Place, World, model_of, places
@@ -26,6 +28,8 @@ def said(world: World, place: Place, method: str) -> dict[str, object]:
     """What is sent, so that whoever may do it does it."""
     bodies: dict[str, dict[str, object]] = {
         "try POST": {"text": "a search engine"},
+        "issues_similar POST": {"title": "The export stops"},
+        "api_issues_similar POST": {"title": "The export stops"},
         "welcome POST": {"skip": "1"},
         "profile POST": {"do": "words", "bio": "I mend bicycles"},
         "act POST": {"project": world.project.pk, "do": "save", "next": "/projects/"},
@@ -36,6 +40,8 @@ def said(world: World, place: Place, method: str) -> dict[str, object]:
         "api_me DELETE": {"confirm": "alice_ml"},
         "admin:engine_run_request POST": {"pipeline": "recommendations"},
     }
+    if place.name == "issue_act":
+        return {"do": "lock", "seen": edits.seen_of(int(world.value(place, "pk")))}
     return bodies.get(f"{place.name} {method}", {"post": "yes"} if place.name.endswith("_delete") else {})
 
 
@@ -353,6 +359,7 @@ def read(world: World) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
 def test_an_answer_has_just_the_keys_of_its_schema(world):
     schema, operations = read(world)
     filled = {"{owner}": "octo0", "{name}": "tool", "{username}": "alice_ml"}
+    filled["{number}"] = str(Issue.objects.visible().earliest("pk").pk)
     assert len(operations) >= 12
     for path, operation in operations.items():
         address = re.sub(r"{\w+}", lambda found: filled[found[0]], path)

@@ -110,6 +110,11 @@ WRONG = [
     ("SITE_URL", "javascript:alert(1)", "http://host[:port] or https://host[:port], nothing behind it"),
     ("PROXY_COUNT", "11", "a whole number from 0 to 10"),
     ("PROXY_COUNT", "-1", "a whole number from 0 to 10"),
+    ("POCKETBASE_URL", "file:///etc/passwd", BASE),
+    ("POCKETBASE_URL", "http://169.254.169.254", BASE),
+    ("POCKETBASE_URL", "store.example:8090", BASE),
+    ("POCKETBASE_URL", "http://someone:hunter2@store.example", BASE),
+    ("POCKETBASE_URL", "http://store.example/?to=elsewhere", BASE),
     ("EMAIL_URL", "hunter2", "smtp+tls://user:password@host:port or consolemail://"),
     ("EMAIL_URL", "https://someone:hunter2@mail.example", "smtp+tls://user:password@host:port or consolemail://"),
     ("EMAIL_URL", "smtp://someone:hunter2@mail.example:port", "smtp+tls://user:password@host:port or consolemail://"),
@@ -137,6 +142,7 @@ def test_a_secret_is_never_shown(name, value):
 def test_every_setting_that_can_be_wrong_is_tried_here():
     free = {"ALLOWED_HOSTS", "METRICS_TOKEN", "MODEL_NAME"}  # any text will do
     free |= {"GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET"}  # each, with the other
+    free |= {"POCKETBASE_EMAIL", "POCKETBASE_PASSWORD"}  # with POCKETBASE_URL
     assert {name for name, *_ in WRONG} == set(NAMES) - free
 
 
@@ -151,6 +157,14 @@ def test_semantic_and_popularity_weight_cannot_both_be_0():
 def test_signing_in_with_github_needs_both_of_its_settings(name):
     said = refusal(**{name: "hunter2"})
     assert said.startswith("GITHUB_OAUTH_CLIENT_ID and GITHUB_OAUTH_CLIENT_SECRET belong together; allowed: both")
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("missing", ["POCKETBASE_EMAIL", "POCKETBASE_PASSWORD"])
+def test_a_live_store_needs_somebody_who_publishes(missing):
+    whole = {"POCKETBASE_URL": "http://store", "POCKETBASE_EMAIL": "a@example.org", "POCKETBASE_PASSWORD": "hunter2"}
+    said = refusal(**{**whole, missing: ""})
+    assert said.startswith("POCKETBASE_URL is set without POCKETBASE_EMAIL or POCKETBASE_PASSWORD; allowed: all three")
     assert "hunter2" not in said
 
 

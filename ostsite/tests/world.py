@@ -25,7 +25,8 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from engine.models import Anomaly, ApiKey, Audit, WorkerGroup
-from issues.models import ItemEmbedding, RawItem
+from issues.models import Clustering, Issue, IssueEdit, IssueEmbedding, ItemEmbedding, RawItem
+from issues.tests.rows import make_found
 from ostsite.tests.people import confirmed, person, staff
 from recommendations import profiles
 from recommendations.models import (
@@ -90,7 +91,7 @@ SPELLED = {
     "admin:app_list": "admin/engine/",
     "admin/(?P<url>.*)$": "admin/nowhere",
 }
-EMBEDDINGS = (ProjectEmbedding, ProfileEmbedding, CategoryEmbedding, MessageEmbedding, ItemEmbedding)
+EMBEDDINGS = (ProjectEmbedding, ProfileEmbedding, CategoryEmbedding, MessageEmbedding, ItemEmbedding, IssueEmbedding)
 
 
 class World:
@@ -122,6 +123,11 @@ class World:
         post = {"source": "github", "url": "https://example.org/1", "url_hash": "1", "collected_on": timezone.now()}
         item = RawItem.objects.create(title="The export stops halfway", **post)
         ItemEmbedding.objects.want({item.pk: item.title})
+        today = timezone.now().date()
+        seen = {"first_seen": today, "last_seen": today}
+        issue = Issue.objects.create(title="The export stops", label_state="labelled", **seen)
+        IssueEmbedding.objects.want({issue.pk: issue.title})
+        make_found(item, issue, self.people["curator"])
         return project
 
     def hers(self) -> None:
@@ -194,8 +200,14 @@ class World:
             "name": self.project.name,
             "username": "alice_ml",
             "kind": "like",
+            "number": str(Issue.objects.visible().earliest("pk").pk),
+            "day": str(Clustering.objects.filter(state="live").earliest("day").day),
             "pk": str(ApiKey.objects.filter(user=self.people["alice"], revoked_at=None).first().pk),  # type: ignore[union-attr]
         }
+        if argument == "pk" and place.name in ("issue", "issue_curate", "issue_act"):
+            return said["number"]
+        if argument == "pk" and place.name == "edit_undo":
+            return str(IssueEdit.objects.earliest("pk").pk)
         return said.get(argument, "1")
 
     @cache  # noqa: B019  the world lives as long as its tests
@@ -237,7 +249,7 @@ def keys(alice: User, bob: User) -> dict[str, str]:
         "expired": ApiKey.objects.issue(alice, "expired", ["read", "write"], 1),
     }
     ApiKey.objects.filter(name="revoked").update(revoked_at=Now())
-    ApiKey.objects.filter(name="expired").update(expires_at=Now() - timedelta(seconds=1))
+    ApiKey.objects.filter(name="expired").update(expires_at=Now() - timedelta(days=1))
     return {name: text for name, (_, text) in issued.items()}
 
 

@@ -1,4 +1,4 @@
-"""The first page: for a stranger a list to try, for a member the first of theirs and what is new in it."""
+"""The first page: for a stranger a list to try, for a member the first of theirs; beside it the problems that grow."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from engine import slots
+from engine.pages import Wait
 from recommendations import search, serving
 from recommendations.forms import TryForm
 from recommendations.models import Generation, Project, Recommendation
-from recommendations.pages.rows import Request, Wait, lines_of
+from recommendations.pages.rows import Request, lines_of
 
 SHOWN = 5
 
@@ -25,7 +27,8 @@ def home(request: Request) -> HttpResponse:
         return render(request, "recommendations/home.html", for_member(request))
     serving.warm()
     trending = search.trending(Project.objects.lean())[:SHOWN]
-    return render(request, "recommendations/home.html", {"form": TryForm(), "trending": trending})
+    context = {"form": TryForm(), "trending": trending, "growing": slots.fill("growing", None)}
+    return render(request, "recommendations/home.html", context)
 
 
 def for_member(request: Request) -> dict[str, Any]:
@@ -39,6 +42,7 @@ def for_member(request: Request) -> dict[str, Any]:
         "since": since,
         "fresh": fresh,
         "wait": Wait.of(request),
+        "growing": slots.fill("growing", request.user),
     }
 
 

@@ -4,23 +4,25 @@ import re
 from collections.abc import Callable
 from itertools import accumulate, repeat
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.core.paginator import InvalidPage, Page, Paginator
+from django.core.paginator import Page
 from django.db import DatabaseError
 from django.db.models import Count, F, QuerySet
 from django.db.models.functions import Now
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
-from django_htmx.middleware import HtmxDetails
 from redis.exceptions import RedisError
 
+from engine import slots
+from engine.pages import TRIES, Chip, HtmxRequest, page_at, said, tried
 from engine.text import clip, printable
+from engine.urls import web_address
 from recommendations import acts, reasons, search, serving
 from recommendations.filters import DAYS, ORDERS, ProjectFilter, faults, ordered
 from recommendations.models import Project, ProjectCategory, ProjectTechStack
@@ -28,15 +30,7 @@ from recommendations.models import Project, ProjectCategory, ProjectTechStack
 ON_A_PAGE = 20
 LANGUAGES = 30
 TEN_MINUTES = 600
-TRIES = 10  # how often a page asks again while the model is loading
 BEGINNING = 1_000  # characters of a README that are shown
-LONGEST_ADDRESS = 2_048
-
-
-class HtmxRequest(HttpRequest):
-    """What the middleware of django-htmx makes of a request."""
-
-    htmx: HtmxDetails
 
 
 class Row(NamedTuple):
@@ -46,13 +40,6 @@ class Row(NamedTuple):
     done: set[str] | None
     hidden: bool
     rank: int | None
-
-
-class Chip(NamedTuple):
-    """A filter in use, and the address of the list without it."""
-
-    text: str
-    href: str
 
 
 class Fact(NamedTuple):
@@ -139,12 +126,7 @@ def found(asked: dict[str, Any], projects: QuerySet[Project]) -> tuple[bool, Que
 
 def page_of(projects: QuerySet[Project] | list[int], number: str) -> Page:
     """That page, with projects on it also where ids were given. Raises Http404 for one that there is not."""
-    if not re.fullmatch(r"([1-9][0-9]{0,6})?", number):
-        raise Http404("no such page")
-    try:
-        page = Paginator(projects, ON_A_PAGE).page(int(number or 1))
-    except InvalidPage as error:
-        raise Http404("no such page") from error
+    page = page_at(projects, number, ON_A_PAGE)
     if isinstance(projects, list):
         by_id = Project.objects.lean().in_bulk(list(page.object_list))
         page.object_list = [by_id[pk] for pk in page.object_list if pk in by_id]
@@ -170,15 +152,6 @@ def done_by(request: HttpRequest, projects: list[Project]) -> list[set[str] | No
         return [None for _ in projects]
     done = acts.done(request.user, [project.pk for project in projects])
     return [done.get(project.pk, set()) for project in projects]
-
-
-def said(given: QueryDict) -> QueryDict:
-    """The parameters that say something."""
-    kept = QueryDict(mutable=True)
-    for name, values in given.lists():
-        if any(value.strip() for value in values):
-            kept.setlist(name, [value for value in values if value.strip()])
-    return kept
 
 
 def chips_of(given: QueryDict) -> list[Chip]:
@@ -251,12 +224,6 @@ def counted_languages() -> list[tuple[str, int]]:
     return list(rows[:LANGUAGES])
 
 
-def tried(request: HttpRequest) -> int:
-    """How often this page has asked again by itself."""
-    given = request.headers.get("X-Tries", "")
-    return min(int(given), TRIES) if re.fullmatch(r"[0-9]{1,2}", given) else 0
-
-
 # Rising and new
 
 
@@ -302,6 +269,7 @@ def project(request: HttpRequest, owner: str, name: str) -> HttpResponse:
         "shares": shares(found.languages),
         "readme": beginning(found.readme),
         "similar": serving.similar(found, 6),
+        "problems": slots.fill("problems", found),
         "done": done_by(request, [found])[0],
         "place": serving.why(request.user, found) if isinstance(request.user, User) else None,
     }
@@ -345,19 +313,6 @@ def notices(project: Project) -> list[str]:
         (project.is_fork, "A fork: the original may be the better place to begin."),
     ]
     return [text for holds, text in said if holds]
-
-
-def web_address(text: str) -> str:
-    """The address if a browser may be sent there, otherwise "": http or https, a host, nobody's password."""
-    text = text.strip()
-    if len(text) > LONGEST_ADDRESS or not text.isprintable() or re.search(r"[\s\\]", text):
-        return ""
-    try:
-        parts = urlsplit(text)
-        fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port or a host that is none
-        return ""
-    return text if fit and "@" not in parts.netloc else ""
 
 
 def shares(languages: dict[str, int], count: int = 6) -> list[Share]:

@@ -98,23 +98,3 @@ def foreign_stacks(user: User, projects: Collection[int]) -> dict[int, list[tupl
     for project, stack, name in sure:
         found.setdefault(project, []).append((stack, name))
     return {project: stacks[:STACKS_SHOWN] for project, stacks in found.items()}
-
-
-@dataclass(frozen=True)
-class Wait:
-    """How long a page waits before it asks once more for what the model reads: 2, 4, 8, 16 and then 30 seconds."""
-
-    tries: int
-
-    @classmethod
-    def of(cls, request: HttpRequest) -> Wait:
-        said = request.headers.get("X-Tries", "")
-        return cls(int(said) if said.isascii() and said.isdigit() and len(said) < 3 else 0)
-
-    @property
-    def next(self) -> int:
-        return self.tries + 1
-
-    @property
-    def seconds(self) -> int:
-        return min(2**self.next, 30) if self.tries < 5 else 30

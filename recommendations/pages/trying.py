@@ -12,9 +12,10 @@ from rest_framework.settings import api_settings
 
 from engine.api.throttling import WINDOW, address_of
 from engine.models import Allowance
+from engine.pages import Wait
 from recommendations import serving
 from recommendations.forms import TryForm
-from recommendations.pages.rows import Request, Wait
+from recommendations.pages.rows import Request
 
 UNPROCESSABLE, TOO_MANY = 422, 429
 SHOWN = 10

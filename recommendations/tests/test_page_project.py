@@ -4,8 +4,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from engine.urls import web_address
 from recommendations import serving
-from recommendations.pages.projects import beginning, shares, web_address
+from recommendations.pages.projects import beginning, shares
 from recommendations.tests.factories import (
     act,
     belongs,

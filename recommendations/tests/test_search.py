@@ -4,9 +4,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from engine.ranking import fused
 from recommendations import serving
 from recommendations.models import Project
-from recommendations.ranking import fused
 from recommendations.search import search, trending, with_stars_a_day, within
 from recommendations.tests.factories import make_project
 

@@ -2,15 +2,31 @@
 
 import random
 from datetime import timedelta
+from typing import Any
 
+import numpy as np
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
+from engine.layout import circle
 from engine.models import Anomaly, ApiKey, Audit, Run, Step, WorkerGroup
-from issues.models import ItemEmbedding, RawItem
+from issues.models import (
+    Assignment,
+    Chart,
+    Cluster,
+    Clustering,
+    Issue,
+    IssueEmbedding,
+    ItemEmbedding,
+    Place,
+    RawItem,
+    Spot,
+)
+from issues.tests.listed import make_issue, make_post
+from issues.tests.rows import make_found
 from ostsite.tests.browser.site import read
 from ostsite.tests.people import person
 from recommendations import profiles
@@ -19,6 +35,8 @@ from recommendations.tests.factories import act, give_vector, make_model, make_p
 
 DIMENSIONS = 8
 YEAR = timedelta(days=365)
+CATEGORIES, IMPACTS = ("devtools", "finance", "ai"), ("low", "medium", "high")
+STATES, SOURCES = ("new", "growing", "steady", "quiet"), ("github", "stackoverflow", "hackernews", "reddit")
 
 
 def furnish(count: int = 24) -> User:
@@ -35,7 +53,26 @@ def furnish(count: int = 24) -> User:
     alice = make_alice()
     give_vector(alice, [1] * DIMENSIONS)
     score()
+    make_problems(count)
+    make_noise()
+    draw_days()
     return alice
+
+
+def make_problems(count: int) -> None:
+    """So many problems of three days that are over, and two that are hard to draw."""
+    days = [timezone.now().date() - timedelta(days=back) for back in (3, 2, 1)]
+    for number in range(count):
+        seen = {day: 1 + (number + at) % 4 for at, day in enumerate(days)}
+        facts = {"category": CATEGORIES[number % 3], "impact": IMPACTS[number % 3], "state": STATES[number % 4]}
+        said = "The nightly export stops halfway. Nobody is told, and the file looks whole."
+        make_issue(
+            f"Exports of kind {number} stop", seen, SOURCES, description=said, would_pay=number % 2 == 0, **facts
+        )
+    long = "Averylongwordwithoutanyplacetobreak" * 6
+    words = [{"field": "impact", "item": 1, "words": f"{long}<script>alert(1)</script>"}]
+    make_issue(long[:120], {days[-1]: 5}, ["a-source-of-a-long-name-" + "x" * 16], description=long, claims=words)
+    make_issue("Nobody wrote of it in words", {days[0]: 1}, description="")
 
 
 def make_known_well() -> None:
@@ -89,6 +126,42 @@ def make_alice() -> User:
     return alice
 
 
+def make_noise() -> None:
+    """Posts of the newest day that are in no problem, three of them in a pocket; a source is missing on that day."""
+    live = Clustering.objects.filter(state="live").latest("day")
+    items = [make_post(collected_on=live.day, author="anna", licence="CC BY-SA 4.0") for _ in range(30)]
+    Assignment.objects.bulk_create(Assignment(clustering=live, item=item) for item in items)
+    told = {"items": live.items + len(items), "outlier_ratio": 0.2, "missing_sources": ["reddit"]}
+    Clustering.objects.filter(pk=live.pk).update(**told)
+    Clustering.objects.filter(state="live").update(outcome="clustered")
+
+
+def draw_days() -> None:
+    """A map of each day: its clusters on a spiral, the posts about them, the noise near the first one."""
+    for live in Clustering.objects.filter(state="live"):
+        Chart.objects.create(clustering=live)
+        clusters = list(live.clusters.order_by("number"))
+        turns = 0.2 * np.sqrt(np.arange(len(clusters)))[:, None] * circle(len(clusters))
+        stands = {cluster.pk: place for cluster, place in zip(clusters, turns.tolist(), strict=True)}
+        Place.objects.bulk_create(
+            Place(cluster=cluster, x=stands[cluster.pk][0], y=stands[cluster.pk][1], radius=0.07, phrases=["export"])
+            for cluster in clusters
+        )
+        rows = list(live.assignments.order_by("pk"))
+        noise = [row.pk for row in rows if row.cluster_id is None]
+        Spot.objects.bulk_create(
+            Spot(assignment=row, x=x + dx / 20, y=y + dy / 20, **beside(row, clusters[0], noise[:3]))
+            for row, (dx, dy) in zip(rows, circle(len(rows)).tolist(), strict=True)
+            for x, y in [stands.get(row.cluster_id or 0, (0.9, 0.9))]
+        )
+
+
+def beside(row: Assignment, cluster: Cluster, pocket: list[int]) -> dict[str, Any]:
+    """What a spot says of noise: the cluster it is nearest to, and whether it is in the pocket."""
+    near = {"nearest": cluster, "alike": 0.4, "pocket": 0 if row.pk in pocket else None}
+    return {} if row.cluster_id else near
+
+
 def fill_the_admin(user: User) -> None:
     """A row in each table that only the admin shows."""
     now, project = timezone.now(), Project.objects.earliest("pk")
@@ -109,5 +182,9 @@ def fill_the_admin(user: User) -> None:
     post = {"source": "github", "url": "https://example.org/1", "url_hash": "1", "collected_on": now}
     item = RawItem.objects.create(title="The export stops halfway", **post)
     ItemEmbedding.objects.want({item.pk: item.title})
+    seen = {"first_seen": now.date(), "last_seen": now.date()}
+    issue = Issue.objects.create(title="The export stops", label_state="labelled", **seen)
+    IssueEmbedding.objects.want({issue.pk: issue.title})
+    make_found(item, issue, user)
     EmailAddress.objects.get_or_create(user=user, email=user.email, primary=True)
     SocialAccount.objects.create(user=user, provider="github", uid="1", extra_data={"login": user.username})

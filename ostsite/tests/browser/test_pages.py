@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from issues.models import Clustering, Issue
 from ostsite.tests.browser.conftest import NARROW, WIDE, Theme, Visitor
 from ostsite.tests.browser.furniture import fill_the_admin, furnish
 from ostsite.tests.people import PASSWORD, person, staff
@@ -101,6 +102,12 @@ def choose(page: Page) -> None:
     page.locator("#results .row").first.wait_for()
 
 
+def compare(page: Page) -> None:
+    page.locator("main [name=title]").fill("Exports stop")
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_text("not read yet").wait_for()
+
+
 def sign_in(name: str, password: str) -> Callable[[Page], None]:
     def done(page: Page) -> None:
         page.locator("[name=login]").fill(name)
@@ -149,6 +156,17 @@ def place(page: Page) -> None:
     page.wait_for_load_state()
 
 
+def more(page: Page) -> None:
+    if page.get_by_role("link", name="More posts").count():
+        page.get_by_role("link", name="More posts").click()
+        expect(page.locator(".proofs > li.row").nth(10)).to_be_visible()
+
+
+def light_up(page: Page) -> None:
+    page.locator("#map-search input").fill("post 1")
+    expect(page.locator("#lit")).to_contain_text("light up")
+
+
 # Every page
 
 ATLAS = "/projects/octo/atlas/"
@@ -168,6 +186,15 @@ STRANGERS = [
     Stop("project-strange", "/projects/octo/archive/"),
     Stop("trending", "/trending/"),
     Stop("new", "/new/"),
+    Stop("problems", "/issues/"),
+    Stop("problems-drawer", "/issues/", filters),
+    Stop("problems-filtered", "/issues/?category=devtools&pay=yes&source=github&days=7"),
+    Stop("problems-second", "/issues/?page=2"),
+    Stop("problems-search", "/issues/?q=exports+stop"),
+    Stop("problems-nothing", "/issues/?q=zzzzqqqq"),
+    Stop("problems-fault", "/issues/?q=colour:red", status=400),
+    Stop("similar", "/issues/similar/"),
+    Stop("similar-unread", "/issues/similar/", compare),
     Stop("sign-in", "/accounts/login/"),
     Stop("sign-in-wrong", "/accounts/login/", sign_in("nobody", "a wrong password")),
     Stop("sign-in-code", "/accounts/login/", sign_in("carol_ops", PASSWORD)),
@@ -238,6 +265,20 @@ def letters(username: str) -> Iterator[Stop]:
     yield Stop("password-reset-key", urlsplit(printed.getvalue().strip()).path)
 
 
+def problems() -> Iterator[Stop]:
+    """Pages of problems and days, each at the address of a row."""
+    issues = list(Issue.objects.visible().order_by("pk"))
+    day = f"/issues/days/{Clustering.objects.filter(state='live').latest('day').day}/"
+    yield Stop("days", "/issues/days/")
+    yield Stop("problem", f"/issues/{issues[3].pk}/", more)
+    yield Stop("problem-strange", f"/issues/{issues[-2].pk}/")
+    yield Stop("problem-bare", f"/issues/{issues[-1].pk}/")
+    yield Stop("day", day)
+    yield Stop("day-second", f"{day}?page=2&shelf=2")
+    yield Stop("map", f"{day}map/", light_up)
+    yield Stop("map-searched", f"{day}map/?q=post+1")
+
+
 def tables() -> Iterator[Stop]:
     """A list of each kind in the admin, and the form of its first row."""
     kinds = {type(kind): table for table, kind in admin.site._registry.items()}
@@ -254,7 +295,7 @@ def test_every_page_of_a_stranger(visit):
     furnish()
     EmailAddress.objects.create(user=person("bob_webdev"), email="bob_webdev@ost.example")
     staff()
-    walk(visit(), [*STRANGERS, *letters("bob_webdev")])
+    walk(visit(), [*STRANGERS, *problems(), *letters("bob_webdev")])
 
 
 def test_every_page_of_a_member(visit):
@@ -282,6 +323,8 @@ EMPTY_TO_STRANGERS = [  # with what fills it
     (Stop("empty-projects", "/projects/"), "import_projects"),
     (Stop("empty-search", "/projects/?q=maps"), "fewer words"),
     (Stop("empty-trending", "/trending/"), "import_projects"),
+    (Stop("empty-problems", "/issues/"), "run_pipeline issues"),
+    (Stop("empty-days", "/issues/days/"), "run_pipeline issues"),
     (Stop("empty-new", "/new/"), "import_projects"),
 ]
 EMPTY_TO_MEMBERS = [
