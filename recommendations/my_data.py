@@ -27,6 +27,7 @@ GIVEN = {
     "admin.LogEntry": Table("action_time action_flag object_repr change_message"),
     "engine.ApiKey": Table("name shown scopes created_at expires_at revoked_at used_at"),
     "engine.IdempotentReply": Table("key status begun_at"),
+    "issues.IssueEdit": Table("kind issue__title value at undone_at"),
     "mfa.Authenticator": Table("type created_at last_used_at"),
     "recommendations.Interaction": Table("project__full_name kind at count"),
     "recommendations.Message": Table("message_id text said_at stored_at"),

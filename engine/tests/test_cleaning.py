@@ -220,11 +220,11 @@ HOSTILE += [
 
 @pytest.mark.parametrize("piece", HOSTILE)
 @pytest.mark.parametrize("source", ["github", "hackernews", "bugtracker"])
-def test_a_megabyte_of_it_takes_less_than_a_second(source, piece):
+def test_a_megabyte_of_it_takes_seconds_and_not_minutes(source, piece):
     body = piece * (1_000_000 // len(piece))
     start = time.process_time()
     clean(source, body)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 5  # some 0.3 s; with the square of the length it would be an hour
 
 
 PIECES = st.lists(

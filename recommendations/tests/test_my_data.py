@@ -78,6 +78,8 @@ def alice():
     star(user, project)
     recommend(user, project, generation)
     Impression.objects.create(user=user, project=project, request="0" * 32, rank=1)
+    issue = apps.get_model("issues.Issue").objects.create(first_seen=NOW.date(), last_seen=NOW.date())
+    issue.edits.create(kind="hide", actor=user, undone_by=user)
     generation.weights.__class__.objects.update(author=user)
     return user
 

@@ -120,6 +120,7 @@ def test_a_form_with_empty_fields_leads_to_the_address_without_them(client):
 
 
 def test_only_languages_that_are_spoken_are_offered(client):
+    cache.delete("projects:languages")  # a test whose rows were committed may have asked
     make_project("octo/a", language="Zig"), make_project("octo/b", language="Zig"), make_project("octo/c", language="C")
     assert client.get("/projects/").context["languages"] == [("Zig", 2), ("C", 1)]
 
