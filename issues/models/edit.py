@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from engine.text import clip, printable
 from issues.models.issue import Issue
 
 
@@ -50,6 +51,11 @@ class IssueEdit(models.Model):
 
     def __str__(self) -> str:
         return f"issue {self.issue_id} {self.get_kind_display()}"
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What the issue says by it, short and fit to be shown."""
+        return {name: clip(printable(str(value)), 80) for name, value in self.value.get("fields", {}).items()}
 
     @property
     def posts(self) -> int:

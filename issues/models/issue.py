@@ -10,6 +10,7 @@ from django.db.models import GeneratedField, Q
 from django.db.models.functions import Now
 
 from engine.models import Embedding
+from engine.text import printable
 from issues.models.clustering import Assignment, Clustering
 from issues.models.label import Label, Labelled
 
@@ -66,7 +67,7 @@ class Issue(Labelled):
         ]
 
     def __str__(self) -> str:
-        return self.title or f"issue {self.pk}, {self.get_label_state_display()}"
+        return printable(self.title) or f"issue {self.pk}, {self.get_label_state_display()}"
 
     @property
     def evidence(self) -> models.QuerySet[Assignment]:

@@ -19,9 +19,11 @@ from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from engine.text import printable
+from engine.urls import BadUrl, url_hash
 from issues import edits
 from issues.edits import LONGEST_TITLE, Conflict, Refused
-from issues.models import Category, Impact, Issue, IssueEdit, Lineage, Suggestion
+from issues.models import Category, Impact, Issue, IssueEdit, Lineage, RawItem, Suggestion
 from issues.pages.rows import rows_of
 
 CURATE = "issues.curate_issue"
@@ -33,6 +35,11 @@ CONFLICT, UNPROCESSABLE = 409, 422
 View = Callable[..., HttpResponse]
 
 
+def may_curate(user: Any) -> bool:
+    """Curators are staff: of nobody else is a permission asked for."""
+    return bool(user.is_staff and user.has_perm(CURATE))
+
+
 def curator(view: View) -> View:
     """For those who may; a stranger goes to sign in first."""
 
@@ -41,7 +48,7 @@ def curator(view: View) -> View:
     def guarded(request: HttpRequest, **named: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path(), resolve_url("account_login"))
-        if not request.user.has_perm(CURATE):
+        if not may_curate(request.user):
             raise PermissionDenied("Curators only.")
         return view(request, **named)
 
@@ -72,6 +79,7 @@ def curate(request: HttpRequest, pk: int) -> HttpResponse:
 
 def told_of(request: HttpRequest, issue: Issue, asked: str = "", form: SaidForm | None = None) -> dict[str, Any]:
     said = {name: getattr(issue, name) for name in SaidForm.base_fields}
+    said |= {name: printable(said[name]) for name in ("title", "description")}
     return {
         "issue": issue,
         "form": form or SaidForm(initial=said),
@@ -174,7 +182,9 @@ def move(issue: Issue, form: QueryDict, how: Mapping[str, Any]) -> IssueEdit:
 
 
 def pin(issue: Issue, form: QueryDict, how: Mapping[str, Any]) -> IssueEdit:
-    return edits.pin(issue=issue, items=[number(each) for each in form.getlist("post")], **how)
+    """A post that no run counts for it, by its address or its number."""
+    posts = [number(each) for each in form.getlist("post")]
+    return edits.pin(issue=issue, items=posts or [post_at(form.get("url", ""))], **how)
 
 
 ACTS: Mapping[str, Act] = {
@@ -200,6 +210,16 @@ def posts_of(issue: Issue, form: QueryDict) -> list[int]:
         brought = issue.evidence.filter(clustering__day=day_of(day)).values_list("item", flat=True)
         return list(brought.order_by("item"))
     return [number(each) for each in form.getlist("post")]
+
+
+def post_at(url: str) -> int:
+    try:
+        known = RawItem.objects.filter(url_hash=url_hash(url.strip())).values_list("pk", flat=True).first()
+    except BadUrl as error:
+        raise Refused(f"That is no address of a post: {error}.") from None
+    if known is None:
+        raise Refused("No post of that address is stored.")
+    return known
 
 
 def day_of(text: str) -> date:

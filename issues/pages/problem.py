@@ -19,12 +19,12 @@ from engine import slots
 from engine.pages import HtmxRequest, page_at
 from engine.text import clip, joined, printable, squeeze
 from engine.urls import web_address
-from issues import edits, reading
+from issues import reading
 from issues.folding import GROWTH
 from issues.identity import NEAR, SAME
 from issues.models import Issue, IssueEdit, Label, Lineage
 from issues.pages.addresses import only
-from issues.pages.curating import CURATE
+from issues.pages.curating import may_curate
 from issues.pages.rows import READ, shown, source_name
 from issues.reading import Figures
 
@@ -47,15 +47,14 @@ def problem(request: HtmxRequest, pk: int) -> HttpResponse:
     issue = get_object_or_404(reading.issues().select_related("label"), pk=pk)
     if issue.into_id:
         return redirect("issue", pk=issue.into_id)
-    curator = request.user.has_perm(CURATE)
-    if not (curator or reading.is_visible(issue)):
+    if not (reading.is_visible(issue) or may_curate(request.user)):
         raise Http404("There is no such problem.")
     figures = reading.figures(issue)
     page = page_at(list(range(figures.posts)), request.GET.get("page", ""), ON_A_PAGE)
     context = evidence(issue, page)
     partial = bool(request.htmx)
     if not partial:
-        context |= told(issue, figures) | {"curator": curator, "seen": edits.seen_of(issue.pk) if curator else ""}
+        context |= told(issue, figures) | {"staff": request.user.is_staff}
     response = render(request, f"issues/{'_evidence' if partial else 'issue'}.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response

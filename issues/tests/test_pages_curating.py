@@ -4,16 +4,18 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
+from engine.urls import url_hash
 from issues import edits
-from issues.models import Issue, IssueEdit, Suggestion
+from issues.models import Issue, IssueEdit, RawItem, Suggestion
 from issues.tests.factories import DAY, NEXT, issue_of, make_topic, publish
+from issues.tests.outline import HOSTILE, UNSEEN, Outline
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def curator(client) -> User:
-    user = User.objects.create_user("carla")
+    user = User.objects.create_user("carla", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="curate_issue", content_type__app_label="issues"))
     client.force_login(user)
     return user
@@ -146,3 +148,34 @@ def test_more_rows_cost_no_more_queries(client, curator, day, django_assert_max_
     address = reverse(name, args=[issue_of(0).pk] if name == "issue_curate" else [])
     with django_assert_max_num_queries(count):
         assert client.get(address).status_code == 200
+
+
+def test_a_post_is_added_by_its_address(client, curator, day):
+    issue, post = issue_of(0), issue_of(1).evidence[0].item
+    url = "https://EXAMPLE.org/added?utm_source=x"
+    RawItem.objects.filter(pk=post.pk).update(url_hash=url_hash(url))
+    act(client, issue, "pin", url=url)
+    assert post.pk in issue_of(0).evidence.values_list("item", flat=True)
+
+
+@pytest.mark.parametrize("url", ["", "javascript:alert(1)", "https://example.org/unknown", "x" * 3000])
+def test_an_address_of_no_post_is_explained(client, curator, day, url):
+    assert act(client, issue_of(0), "pin", url=url).status_code == 422
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_words_make_no_element(client, curator, day, words):
+    one, other = issue_of(0), issue_of(1)
+    Suggestion.objects.create(issue=one, other=other, day=DAY, alike=0.7)
+    edit = IssueEdit.objects.create(kind="set", issue=one, actor=curator)
+
+    def pages(said: str) -> list[str]:
+        RawItem.objects.update(title=said, said=said)
+        Issue.objects.update(title=said[:120], description=said)
+        IssueEdit.objects.filter(pk=edit.pk).update(value={"fields": {"title": said}})
+        addresses = [*map(reverse, PAGES), reverse("issues_log") + "?by=runs", reverse("issue_curate", args=[one.pk])]
+        return [client.get(address).content.decode() for address in addresses]
+
+    for hostile, harmless in zip(pages(words), pages("harmless words"), strict=True):
+        assert Outline(hostile).elements == Outline(harmless).elements
+        assert not set(hostile) & set(UNSEEN)

@@ -24,7 +24,7 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture
 def curator():
-    user = User.objects.create_user("dora")
+    user = User.objects.create_user("dora", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="curate_issue"))
     return user
 
@@ -81,11 +81,11 @@ def test_what_the_page_does_not_know_is_refused(client, query, status):
     assert client.get(f"/issues/{make_issue().pk}/{query}").status_code == status
 
 
-def test_only_a_curator_is_offered_a_curators_acts(client, curator):
+def test_only_staff_are_shown_the_way_to_a_curators_acts(client, curator):
     issue = make_issue()
-    assert "/act/" not in page(client, issue)
+    assert "/curate/" not in page(client, issue)
     client.force_login(curator)
-    assert f"/issues/{issue.pk}/act/" in page(client, issue)
+    assert f"/issues/{issue.pk}/curate/" in page(client, issue)
 
 
 def test_it_is_said_whose_words_it_has(client):
@@ -432,3 +432,11 @@ def test_evidence_of_other_days_is_counted_in(client):
     issue = make_issue(days={DAY: 2})
     make_evidence(issue, NEXT, 3, ["reddit"])
     assert "5 posts by 5 people" in section(page(client, issue), "evidence")
+
+
+def test_the_page_of_a_curator_asks_at_most_twelve_questions(client, curator, django_assert_max_num_queries):
+    issue = make_issue("One", days={DAY: 2, NEXT: 6})
+    client.force_login(curator)
+    page(client, issue)
+    with django_assert_max_num_queries(12):
+        page(client, issue)

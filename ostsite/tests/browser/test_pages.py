@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from issues.models import Clustering, Issue
+from issues.models import Clustering, Issue, IssueEdit
 from ostsite.tests.browser.conftest import NARROW, WIDE, Theme, Visitor
 from ostsite.tests.browser.furniture import fill_the_admin, furnish
 from ostsite.tests.people import PASSWORD, person, staff
@@ -279,6 +279,14 @@ def problems() -> Iterator[Stop]:
     yield Stop("map-searched", f"{day}map/?q=post+1")
 
 
+def curating() -> Iterator[Stop]:
+    """A curator's pages, with something to decide and something done."""
+    yield Stop("curate", reverse("issue_curate", args=[IssueEdit.objects.earliest("pk").issue_id]))
+    yield Stop("inbox", "/issues/inbox/")
+    yield Stop("log", "/issues/log/")
+    yield Stop("log-runs", "/issues/log/?by=runs")
+
+
 def tables() -> Iterator[Stop]:
     """A list of each kind in the admin, and the form of its first row."""
     kinds = {type(kind): table for table, kind in admin.site._registry.items()}
@@ -309,6 +317,7 @@ def test_every_page_of_the_staff(visit):
     visitor = visit()
     visitor.sign_in(staff(is_superuser=True))
     walk(visitor, SECOND_FACTOR)
+    walk(visitor, curating())
     walk(visitor, STAFF, WCAG)
     visitor.page.set_viewport_size(WIDE)
     visitor.page.locator("#toggle-nav-sidebar").click()  # it was looked at, and would take half of the time
@@ -337,13 +346,19 @@ EMPTY_TO_MEMBERS = [
 ]
 
 
+EMPTY_TO_CURATORS = [
+    (Stop("empty-inbox", "/issues/inbox/"), "Nothing to decide"),
+    (Stop("empty-log", "/issues/log/"), "Nothing yet"),
+]
+
+
 def test_every_page_of_a_site_with_nothing_in_it_says_what_fills_it(visit):
     visitor = visit()
     for stop, told in EMPTY_TO_STRANGERS:
         walk(visitor, [stop])
         expect(visitor.page.locator("main")).to_contain_text(told)
     visitor.sign_in(staff("dave_db", is_superuser=True))
-    for stop, told in EMPTY_TO_MEMBERS:
+    for stop, told in [*EMPTY_TO_MEMBERS, *EMPTY_TO_CURATORS]:
         walk(visitor, [stop])
         expect(visitor.page.locator("main")).to_contain_text(told)
     lists = [stop for stop in STAFF if stop.then is None]
