@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, QueryDict
 from django_htmx.middleware import HtmxDetails
 
+LARGEST = 2**63 - 1  # what an id may be
 TRIES = 10  # how often a page asks again while the model is loading
 
 
@@ -44,6 +45,13 @@ def page_at(rows: QuerySet[Any] | list[Any], number: str, size: int) -> Page[Any
         return Paginator(rows, size).page(int(number or 1))
     except InvalidPage as error:
         raise Http404("no such page") from error
+
+
+def number(text: str | None) -> int:
+    """An id. Anything else names nothing."""
+    if text and text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST:
+        return int(text)
+    raise Http404("There is no such thing.")
 
 
 def tried(request: HttpRequest) -> int:

@@ -12,11 +12,11 @@ from django.db.models.functions import Coalesce
 from issues import publishing
 from issues.law import Law, law_of
 from issues.models import Assignment, Cluster, Clustering, Issue, IssueDay, IssueEdit, IssueEmbedding, Label
+from issues.models.clustering import LIVE
 from issues.models.label import Labelled
 
 GROWTH = 1.5  # times the day before, and at least two more: growing
 SAID = [field.name for field in Labelled._meta.local_fields]
-LIVE = Q(clustering__state=Clustering.State.LIVE)
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ from issues.models import (
     RawItem,
     Spot,
 )
+from issues.models.clustering import LIVE
 
 READ = 20_000  # characters of a post in which the words of a claim are sought
 BEGINNING = 1_000  # of a post in a list
 SPEAKING = 50  # posts that spoke for an issue, of which its claims are
-LIVE = Q(clustering__state=Clustering.State.LIVE)
 
 # --- an issue ---
 

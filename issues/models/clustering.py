@@ -71,6 +71,9 @@ class Clustering(models.Model):
         return self.clusters.filter(Q(label=None) | due)
 
 
+LIVE = Q(clustering__state=Clustering.State.LIVE)  # of what belongs to a clustering: readers see it
+
+
 class Cluster(models.Model):
     """One of them. number: from 0, the largest first; mean_distance: of its items to their mean, as unit vectors.
 

@@ -12,13 +12,13 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.core.paginator import InvalidPage, Page, Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from engine.pages import number, page_at
 from engine.text import printable
 from engine.urls import BadUrl, url_hash
 from issues import edits
@@ -84,7 +84,7 @@ def told_of(request: HttpRequest, issue: Issue, asked: str = "", form: SaidForm 
         "issue": issue,
         "form": form or SaidForm(initial=said),
         "seen": edits.seen_of(issue.pk),
-        "page": page_of(issue.evidence, request.GET.get("page"), POSTS),
+        "page": page_at(issue.evidence, request.GET.get("page", ""), POSTS),
         "asked": asked,
         "others": rows_of(others(issue, asked), solved=False),
         "history": standing(issue),
@@ -113,13 +113,6 @@ def standing(issue: Issue) -> QuerySet[IssueEdit]:
     """What curators said of it that still counts, the newest first."""
     about = IssueEdit.objects.filter(Q(issue=issue) | Q(other=issue), undone_at=None)
     return about.select_related("issue", "other", "actor").order_by("-pk")[:POSTS]
-
-
-def page_of(rows: Any, number: str | None, size: int = ON_A_PAGE) -> Page[Any]:
-    try:
-        return Paginator(rows, size).page(number or 1)
-    except InvalidPage as error:
-        raise Http404("There is no such page.") from error
 
 
 # Acts
@@ -229,12 +222,6 @@ def day_of(text: str) -> date:
         raise BadRequest("A day is written as 2026-09-01.") from error
 
 
-def number(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 19:
-        return int(text)
-    raise Http404("There is no such thing.")
-
-
 @require_POST
 @curator
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
@@ -254,7 +241,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 @curator
 def inbox(request: HttpRequest) -> HttpResponse:
     """Pairs that a run found near each other and left to a person, the nearest first."""
-    page = page_of(unanswered().order_by("-alike", "pk"), request.GET.get("page"))
+    page = page_at(unanswered().order_by("-alike", "pk"), request.GET.get("page", ""), ON_A_PAGE)
     pairs = [(each, each.issue, each.other) for each in page]
     rows = {row.issue.pk: row for row in rows_of(list({issue for _, *both in pairs for issue in both}), solved=False)}
     asked = [
@@ -294,7 +281,7 @@ def log(request: HttpRequest) -> HttpResponse:
         if by == "people"
         else Lineage.objects.select_related("issue", "other").order_by("-day", "-pk")
     )
-    page = page_of(rows, request.GET.get("page"), POSTS)
+    page = page_at(rows, request.GET.get("page", ""), POSTS)
     for row, seen in zip(page, edits.all_seen([row.issue_id for row in page]), strict=True):
         row.seen = seen
     return render(request, "issues/log.html", {"page": page, "by": by})

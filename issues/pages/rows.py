@@ -18,6 +18,7 @@ from engine import slots
 from engine.text import clip, squeeze
 from issues.labels import plain
 from issues.models import Assignment, Clustering, Issue, IssueDay
+from issues.models.clustering import LIVE
 
 DRAWN = 14  # days of a sparkline
 WIDTH, HEIGHT, MARGIN = 84, 24, 2
@@ -26,7 +27,6 @@ BESIDE = 4  # projects beside a row
 READ = 2_000  # of a post, from which a sentence is taken
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 SOURCES = {"github": "GitHub", "stackoverflow": "Stack Overflow", "hackernews": "Hacker News", "reddit": "Reddit"}
-LIVE = Q(clustering__state=Clustering.State.LIVE)
 
 
 class Solver(Protocol):

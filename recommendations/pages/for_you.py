@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
 
-from engine.pages import Wait
+from engine.pages import Wait, number
 from engine.text import joined
 from recommendations import acts, profiles, serving
 from recommendations.generations import KEPT
 from recommendations.models import Interaction, Profile, Project, Recommendation, TechStack
-from recommendations.pages.rows import Request, foreign_stacks, lines_of, number, own_path, signed_in, to_sign_in
+from recommendations.pages.rows import Request, foreign_stacks, lines_of, own_path, signed_in, to_sign_in
 from recommendations.reasons import percents
 from recommendations.scoring import COMPONENTS
 from recommendations.templatetags.ost import LABELS

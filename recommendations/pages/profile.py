@@ -21,6 +21,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_safe
 
+from engine.pages import number
 from recommendations import acts, my_data, profiles
 from recommendations.inferring import Term, kind_of, suggestions
 from recommendations.models import (
@@ -32,7 +33,6 @@ from recommendations.models import (
     Project,
     TechStack,
 )
-from recommendations.pages.rows import number
 from recommendations.profile_forms import CATEGORIES_AT_MOST, STACKS_AT_MOST, InterestForm, WordsForm, words_of
 
 ACTS_A_PAGE = 20

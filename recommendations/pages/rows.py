@@ -8,7 +8,7 @@ from functools import wraps
 
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
@@ -17,7 +17,6 @@ from django_htmx.middleware import HtmxDetails
 from recommendations import acts
 from recommendations.models import ProfileTechStack, Project, ProjectTechStack, Recommendation
 
-LARGEST = 2**63 - 1  # what an id may be
 LONGEST_PATH = 2_000
 STACKS_SHOWN = 5  # of a project, for "not my stack"
 
@@ -54,13 +53,6 @@ def own_path(given: str) -> str:
     path = given.startswith("/") and len(given) <= LONGEST_PATH  # `redirect` takes a bare word for a page's name
     ours = path and url_has_allowed_host_and_scheme(given, allowed_hosts=None)
     return given if ours else resolve_url("for_you")
-
-
-def number(text: str | None) -> int:
-    """An id. Anything else names nothing."""
-    if text and text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST:
-        return int(text)
-    raise Http404("There is no such thing.")
 
 
 @dataclass(frozen=True)
