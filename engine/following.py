@@ -15,13 +15,13 @@ GLANCE = 0.3  # seconds between two looks
 def follow(run: Run, pipeline: Pipeline, watcher: Watcher) -> Run:
     """Tell the watcher of each block, until the run is over or has failed. Raises NotAllowed without a worker."""
     told: dict[int, Counter[str]] = {}
-    stages = {stage.name: stage for stage in pipeline.stages}
+    stages = {stage.name: stage for stage in pipeline.of(run.source)}
     alone_since = time.monotonic()
     while True:
         run.refresh_from_db()
         for step in run.steps.all():
             show(step, stages[step.name], told, watcher)
-        failed = run.state == Run.State.WAITING and run.error and run.next_attempt_at
+        failed = run.state == Run.State.WAITING and run.error and run.next_attempt_at and not run.postponed
         if failed or run.state not in (Run.State.WAITING, Run.State.RUNNING):
             return run
         if run.state == Run.State.RUNNING or WorkerGroup.objects.alive().exists():

@@ -7,20 +7,25 @@ where the whole of it can be given up.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import math
 import os
+import socket
 import ssl
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
+import httpcore
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_random_exponential
@@ -33,6 +38,7 @@ DEADLINE = 30.0  # seconds for a request, with all that it is tried again
 TRIES = 5
 PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds: full jitter below PAUSE, doubled each time
 GRACE = 5.0  # seconds after which a request is given up that does not notice its own deadline
+LONGEST_WAIT = 3600.0  # seconds that a server may ask for in a header
 SAID = 200  # characters of what a server says
 AGAIN = frozenset({408, 429, *range(500, 600)})
 
@@ -70,6 +76,26 @@ class Unwell(HttpError):
         self.status, self.retry_after = status, retry_after
 
 
+class Limited(Unwell):
+    """The server wants to be left alone; for how long, the gate knows."""
+
+
+class Quiet(HttpError):
+    """Nothing was sent: the server is to be left alone until then, by the clock of the gate."""
+
+    def __init__(self, until: datetime, reason: str) -> None:
+        super().__init__(reason)
+        self.until = until
+
+
+class Refused(HttpError):
+    """The server understood and says no, and would again. everything: it is the credentials that it refuses."""
+
+    def __init__(self, message: str, everything: bool = False) -> None:
+        super().__init__(message)
+        self.everything = everything
+
+
 @dataclass(frozen=True)
 class Answer:
     """Of any status that is no reason to ask again, redirects and refusals included."""
@@ -82,6 +108,14 @@ class Answer:
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
+    @property
+    def at(self) -> float:
+        """When it was sent, epoch seconds by the server's own clock; ours where it does not say."""
+        try:
+            return parsedate_to_datetime(self.headers.get("date", "")).timestamp()
+        except (ValueError, OverflowError):
+            return time.time()
+
     def json(self) -> Any:
         """Raises Unreadable."""
         try:
@@ -90,15 +124,73 @@ class Answer:
             raise Unreadable(f"no JSON: {tidy(str(error))}") from None
 
 
+@dataclass(frozen=True)
+class Limit:
+    """What an answer says about limits. Seconds are such as the server counts.
+
+    limited: this request was refused for a limit. wait: leave it alone for so long; None with `limited`: it did not
+    say how long. whole_host: not this lane alone. remaining, limit, resets_in: of the present window.
+    """
+
+    limited: bool = False
+    wait: float | None = None
+    whole_host: bool = False
+    reason: str = ""
+    remaining: float | None = None
+    limit: float | None = None
+    resets_in: float | None = None
+
+
+class Gate(Protocol):
+    """Lets one request at a time through to a host, at its pace, and none while it is to be left alone."""
+
+    def enter(self, host: str, lane: str, per_minute: float, longest: float) -> None:
+        """Waits for its turn, which nobody else has for `longest` seconds or until `leave`. Raises Quiet."""
+
+    def leave(self, host: str, lane: str, limit: Limit | None, failed: str) -> None:
+        """Its turn is over. limit: what was learned, None without an answer; failed: what went wrong, else ""."""
+
+
+class Open:
+    """A gate that is no gate: for servers of our own."""
+
+    def enter(self, host: str, lane: str, per_minute: float, longest: float) -> None: ...
+    def leave(self, host: str, lane: str, limit: Limit | None, failed: str) -> None: ...
+
+
+def retry_after_only(answer: Answer) -> Limit:
+    """What most servers say of limits: 429, or a Retry-After of at most an hour."""
+    if answer.status not in (403, 429, 503):
+        return Limit()
+    named = retry_after(answer.headers, answer.at)
+    if answer.status != 429 and named is None:
+        return Limit()
+    return Limit(True, None if named is None else min(named, LONGEST_WAIT), reason=f"answers {answer.status}")
+
+
 class Client:
     """Asks one server. What is asked may reach it more than once, and must bear that.
 
-    credentials: headers that go to this host only, and into no message. deadline: seconds for one request, its
-    retries and the pauses between them included.
+    credentials: headers, secrets: parameters; both go to this host only, and into no message. deadline: seconds for
+    one request, its retries and the pauses between them included, but not the time its gate takes. public: only
+    addresses of the public network are dialled. limits: reads an answer's limits, for the gate. pace: lane -> requests
+    a minute; 0, or a lane that it does not name, is as fast as they come.
     """
 
     def __init__(
-        self, base: str, deadline: float = DEADLINE, tries: int = TRIES, longest: int = LONGEST, pause: float = PAUSE
+        self,
+        base: str,
+        deadline: float = DEADLINE,
+        tries: int = TRIES,
+        longest: int = LONGEST,
+        pause: float = PAUSE,
+        *,
+        public: bool = False,
+        gate: Gate | None = None,
+        limits: Callable[[Answer], Limit] = retry_after_only,
+        pace: Mapping[str, float] | None = None,
+        headers: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         try:
             self.base = httpx.URL(base.rstrip("/") + "/")
@@ -106,14 +198,16 @@ class Client:
         except BAD_ADDRESS as error:
             raise BadAddress(tidy(str(error))) from None
         self.deadline, self.tries, self.longest, self.pause = deadline, tries, longest, pause
+        self.gate, self.limits, self.pace = gate or Open(), limits, dict(pace or {})
         self.credentials: dict[str, str] = {}
+        self.secrets = dict(secrets or {})
         # No redirects, no proxy and no .netrc: nothing but the address says where a request goes and as whom.
         self.http = httpx.AsyncClient(
             timeout=deadline,
             trust_env=False,
             follow_redirects=False,
-            verify=trusted(),
-            headers={"Accept-Encoding": "gzip"},
+            transport=transport(public),
+            headers={"Accept-Encoding": "gzip", **(headers or {})},
         )
 
     def __enter__(self) -> Self:
@@ -123,15 +217,33 @@ class Client:
         finished(self.http.aclose(), GRACE)
 
     def request(
-        self, method: str, path: str, *, body: Any = None, params: Mapping[str, str | int] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        lane: str = "",
     ) -> Answer:
-        """The answer; path: below the base; body: sent as JSON. Raises HttpError, tried as often as there was time."""
-        asked = self.http.build_request(method, self.address(path), json=body, params=params, headers=self.credentials)
-        ends = time.monotonic() + self.deadline
+        """The answer; path: below the base; body: sent as JSON. Raises HttpError, tried as often as there was time.
+
+        lane: which of the server's limits it counts for.
+        """
+        address = self.address(path)
+        if params or self.secrets:
+            address = address.copy_merge_params({**(params or {}), **self.secrets})
+        sent = {**(headers or {}), **self.credentials}
+        asked = self.http.build_request(method, address, json=body, data=form, headers=sent)
+        left = Left(self.deadline)
         jitter = wait_random_exponential(multiplier=self.pause, max=LONGEST_PAUSE)
 
         def wait(state: RetryCallState) -> float:
-            named = getattr(state.outcome and state.outcome.exception(), "retry_after", None)
+            failed = state.outcome and state.outcome.exception()
+            if isinstance(failed, Limited) and not isinstance(self.gate, Open):
+                return 0.0  # the gate lets nobody through before the time
+            named = getattr(failed, "retry_after", None)
             return float(jitter(state) if named is None else named)
 
         retrying = Retrying(
@@ -140,7 +252,10 @@ class Client:
             wait=wait,
             reraise=True,
         )
-        return retrying(self.once, asked, ends)
+        return retrying(self.once, asked, lane, left)
+
+    def get(self, path: str, params: Mapping[str, str | int] | None = None, **facts: Any) -> Answer:
+        return self.request("GET", path, params=params, **facts)
 
     def address(self, path: str) -> httpx.URL:
         """Below the base; a whole address is taken where it leads to the same host."""
@@ -152,19 +267,36 @@ class Client:
             raise BadAddress(f"{tidy(str(found))} is another host than {self.host}")
         return found
 
-    def once(self, asked: httpx.Request, ends: float) -> Answer:
-        """One try of it."""
+    def once(self, asked: httpx.Request, lane: str, left: Left) -> Answer:
+        """One try of it, when it is its turn."""
+        with left.paused():
+            self.gate.enter(self.host, lane, self.pace.get(lane, 0.0), left.seconds + GRACE)
+        limit, failed = None, "no answer"
         try:
-            answer = finished(self.exchange(asked), ends - time.monotonic())
+            answer = self.answer(asked, left.seconds)
+            limit = self.limits(answer)
+            failed = f"answers {answer.status}" if answer.status in AGAIN and not limit.limited else ""
+        except HttpError as error:
+            failed = str(error)
+            raise
+        finally:
+            self.gate.leave(self.host, lane, limit, failed)
+        named = retry_after(answer.headers)
+        if limit.limited:
+            raise Limited(f"{self.host} {limit.reason}", answer.status, named)
+        if answer.status in AGAIN:
+            raise Unwell(f"{self.host} answers {answer.status}", answer.status, named)
+        return answer
+
+    def answer(self, asked: httpx.Request, seconds: float) -> Answer:
+        try:
+            return finished(self.exchange(asked), seconds)
         except (TimeoutError, httpx.TimeoutException):
             raise TooSlow(f"{self.host} did not answer within {self.deadline:g} s") from None
         except BAD_ADDRESS as error:
             raise BadAddress(self.told(error)) from None
         except httpx.HTTPError as error:
             raise Unreachable(self.told(error)) from None
-        if answer.status in AGAIN:
-            raise Unwell(f"{self.host} answers {answer.status}", answer.status, retry_after(answer.headers))
-        return answer
 
     async def exchange(self, asked: httpx.Request) -> Answer:
         response = await self.http.send(asked, stream=True)
@@ -177,9 +309,67 @@ class Client:
     def told(self, error: Exception) -> str:
         """What went wrong, without what was sent."""
         text = str(error)
-        for secret in self.credentials.values():
+        for secret in (*self.credentials.values(), *self.secrets.values()):
             text = text.replace(secret, "***")
         return f"{self.host}: {tidy(text) or type(error).__name__}"
+
+
+class Left:
+    """What is left of a deadline; the clock stands still while it is paused."""
+
+    def __init__(self, seconds: float) -> None:
+        self.ends = time.monotonic() + seconds
+
+    @property
+    def seconds(self) -> float:
+        return self.ends - time.monotonic()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.ends += time.monotonic() - began
+
+
+# Where a request may go
+
+
+class PublicNetwork(httpcore.AnyIOBackend):
+    """Dials addresses of the public network only: looked up here, and dialled as they were looked up."""
+
+    async def connect_tcp(self, host: str, port: int, *facts: Any, **named: Any) -> httpcore.AsyncNetworkStream:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from None
+        addresses = [str(each[4][0]) for each in found]
+        if not addresses or not all(is_public(address) for address in addresses):
+            raise BadAddress(f"{tidy(host)} is no address of the public network; ALLOW_PRIVATE_UPSTREAMS=1 allows it")
+        return await super().connect_tcp(addresses[0], port, *facts, **named)
+
+
+def is_public(address: str) -> bool:
+    """Whether it is reached over the public network, also what is hidden in an IPv6 address."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip.is_global and not ip.is_multicast
+    hidden: Iterable[ipaddress.IPv4Address | None] = (ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ()), nat64(ip))
+    inside = [each for each in hidden if each]
+    itself = bool(ip.ipv4_mapped) or (ip.is_global and not ip.is_multicast)
+    return itself and all(is_public(str(each)) for each in inside)
+
+
+def nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address behind one of the well-known prefix (RFC 6052)."""
+    known = ip in ipaddress.ip_network("64:ff9b::/96")
+    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if known else None
+
+
+def transport(public: bool) -> httpx.AsyncHTTPTransport:
+    made = httpx.AsyncHTTPTransport(verify=trusted(), trust_env=False)
+    if public:  # httpx has no way of saying so
+        made._pool = httpcore.AsyncConnectionPool(ssl_context=trusted(), network_backend=PublicNetwork())
+    return made
 
 
 async def unpacked(chunks: AsyncIterator[bytes], encoding: str, longest: int) -> bytes:
@@ -198,11 +388,11 @@ async def unpacked(chunks: AsyncIterator[bytes], encoding: str, longest: int) ->
     return bytes(content)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from figures or a date; None where it names none that can be meant."""
-    named = headers.get("retry-after", "")
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds, from figures or a date; None where it names none that can be meant. now: what a date is read against."""
+    named, now = headers.get("retry-after", ""), time.time() if now is None else now
     try:
-        seconds = float(named) if named[:1].isdigit() else parsedate_to_datetime(named).timestamp() - time.time()
+        seconds = float(named) if named[:1].isdigit() else parsedate_to_datetime(named).timestamp() - now
     except (ValueError, OverflowError):
         return None
     return max(seconds, 0.0) if math.isfinite(seconds) else None

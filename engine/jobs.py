@@ -27,7 +27,7 @@ from django_q.scheduler import scheduler
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
-from engine import groups, ledger, runs
+from engine import groups, ledger, runs, sources
 from engine.brokers import canary_key
 from engine.embeddings import filling
 from engine.heartbeat import heartbeat
@@ -147,12 +147,31 @@ def start(name: str, day: str | None = None) -> str:
 
 
 def start_days(pipeline: Pipeline) -> str:
-    """Ring for each day that has something waiting."""
-    waiting = [Scope(day=day) for day in pipeline.days() if runs.waiting(pipeline, Scope(day=day))]
+    """Ring for each day that has something waiting, and whose sources were collected from or have given up."""
+    days = pipeline.days()
+    collected = set(days) - sources.being_collected(pipeline, days)
+    waiting = [Scope(day=day) for day in days if day in collected and runs.waiting(pipeline, Scope(day=day))]
     for scope in waiting:
         live = Run.objects.of(pipeline.name, scope.day).live().first()
         ring(live or ledger.open_run(pipeline.name, scope))
     return f"{len(waiting)} days" if waiting else "nothing waits"
+
+
+@job
+def collect(name: str) -> str:
+    """Ring for each source that is on and has something waiting, of a pipeline without days.
+
+    Days are opened by the reconciler.
+    """
+    pipeline = runs.get_pipeline(name)
+    due = [scope for scope in map(scope_of, pipeline.sources()) if runs.waiting(pipeline, scope)]
+    for scope in due:
+        ring(ledger.open_run(pipeline.name, scope))
+    return f"{len(due)} sources" if due else "nothing waits"
+
+
+def scope_of(source: str) -> Scope:
+    return Scope(source=source)
 
 
 @job
@@ -185,7 +204,7 @@ def forget_canary(name: str) -> None:
         get_broker(canary_key(name)).delete_queue()
 
 
-JOBS: dict[str, Callable[..., str]] = {"start": start, "prune": prune, "chore": chore}
+JOBS: dict[str, Callable[..., str]] = {"start": start, "collect": collect, "prune": prune, "chore": chore}
 
 
 # The cluster

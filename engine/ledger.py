@@ -3,13 +3,14 @@
 waiting --claim--> running --close--> done | partly
    ^                  |
    +-- hand_back -----+   interrupted, or its slice is over: the claim does not count
+   +-- postpone ------+   a server wants to be left alone until then: neither does this one
    +-- give_up, reap -+   a fault, or a silent owner: later again; after five without progress: quarantined
 """
 
 import getpass
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -187,12 +188,18 @@ def hand_back(run: Run, step: Step, reason: str = "") -> None:
     end(step, Step.State.LOST)
 
 
-def give_back(runs: QuerySet[Run], reason: str = "") -> int:
-    """Runs as they were before their claim, due at once."""
+def postpone(run: Run, step: Step, until: datetime, reason: str) -> None:
+    """Nothing can be done before then, and it is nobody's fault."""
+    give_back(held(run), scrubbed(reason)[:400], until)
+    end(step, Step.State.LOST)
+
+
+def give_back(runs: QuerySet[Run], reason: str = "", until: datetime | None = None) -> int:
+    """Runs as they were before their claim, due then, or at once."""
     return runs.update(
         state=Run.State.WAITING,
         attempts=Greatest(F("attempts"), 1) - 1,
-        next_attempt_at=None,
+        next_attempt_at=until,
         owner="",
         lease_until=None,
         error=reason,

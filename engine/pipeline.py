@@ -7,7 +7,7 @@ and returns the function that publishes it; engine.runs calls that function unde
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 Publish = Callable[[], None]
 Work = Generator[Counter[str], None, Publish | None]
@@ -15,6 +15,14 @@ Work = Generator[Counter[str], None, Publish | None]
 
 class StageError(Exception):
     """A stage cannot go on and knows why: its input is unfit, its model cannot be loaded. What is served stays."""
+
+
+class Later(StageError):
+    """A stage cannot go on before then, through no fault: a server wants to be left alone. The run waits."""
+
+    def __init__(self, until: datetime, reason: str) -> None:
+        super().__init__(reason)
+        self.until = until
 
 
 class Terminated(SystemExit):
@@ -64,7 +72,8 @@ class Stage:
 class Pipeline:
     """Stages in order. aliases: other names people know a stage by, name -> stage.
 
-    days: of a pipeline that goes by days, those that have something to work on, the earliest first.
+    days: of a pipeline that goes by days, those that have something to work on, the earliest first. A run of a source
+    goes through `collecting` and through nothing else. known: the sources there are; sources: those that are on.
     """
 
     name: str
@@ -72,14 +81,23 @@ class Pipeline:
     by_day: bool = False
     days: Callable[[], Sequence[date]] = tuple
     aliases: Mapping[str, str] = field(default_factory=dict)
+    collecting: tuple[Stage, ...] = ()
+    known: tuple[str, ...] = ()
+    sources: Callable[[], Sequence[str]] = tuple
 
-    def chosen(self, names: Sequence[str] = ()) -> tuple[Stage, ...]:
+    def of(self, source: str) -> tuple[Stage, ...]:
+        """What a run of that source goes through; "" is none in particular."""
+        return self.collecting if source and self.collecting else self.stages
+
+    def chosen(self, names: Sequence[str] = (), source: str = "") -> tuple[Stage, ...]:
         """The stages of those names in the pipeline's order; all of them when none is named."""
-        known = {stage.name for stage in self.stages}
+        stages = self.of(source)
+        known = {stage.name for stage in stages}
         wanted = {self.aliases.get(name, name) for name in names}
         if wanted - known:
+            aliases = sorted(alias for alias, name in self.aliases.items() if name in known)
             raise UnknownStage(
-                f"unknown stage {min(wanted - known)!a}; allowed: {', '.join(stage.name for stage in self.stages)}"
-                + (f", or {', '.join(sorted(self.aliases))}" if self.aliases else "")
+                f"unknown stage {min(wanted - known)!a}; allowed: {', '.join(stage.name for stage in stages)}"
+                + (f", or {', '.join(aliases)}" if aliases else "")
             )
-        return tuple(stage for stage in self.stages if not wanted or stage.name in wanted)
+        return tuple(stage for stage in stages if not wanted or stage.name in wanted)

@@ -13,9 +13,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from engine import jobs, ledger
+from engine import jobs, ledger, sources
 from engine.models import Anomaly, Run
-from engine.pipeline import Scope
+from engine.pipeline import Pipeline, Scope
 from engine.runs import get_pipeline
 
 logger = structlog.get_logger(__name__)
@@ -56,10 +56,22 @@ def open_days(today: date) -> int:
             continue
         if not pipeline.by_day:
             continue
-        known = set(Run.objects.filter(pipeline=pipeline.name, source="", day__in=days).values_list("day", flat=True))
-        for day in sorted(set(days) - known):
-            ledger.open_run(pipeline.name, Scope(day=day))
-            made += 1
+        made += open_missing(pipeline, days)
+    return made
+
+
+def open_missing(pipeline: Pipeline, days: list[date]) -> int:
+    """The sources first: what follows is opened once they have given what they have, or have given up."""
+    names = [*pipeline.sources(), ""]
+    runs = Run.objects.filter(pipeline=pipeline.name, source__in=names, day__in=days)
+    known = set(runs.values_list("source", "day"))
+    made = 0
+    for name in names:
+        held = set() if name else sources.being_collected(pipeline, days)
+        for day in sorted(set(days) - held):
+            if (name, day) not in known:
+                ledger.open_run(pipeline.name, Scope(day=day, source=name))
+                made += 1
     return made
 
 

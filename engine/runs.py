@@ -20,7 +20,7 @@ from engine import ledger
 from engine.heartbeat import heartbeat
 from engine.ledger import LeaseLost
 from engine.models import Run, Step
-from engine.pipeline import Pipeline, Scope, Stage, StageError, Terminated
+from engine.pipeline import Later, Pipeline, Scope, Stage, StageError, Terminated
 
 logger = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ def get_pipeline(name: str) -> Pipeline:
 
 def waiting(pipeline: Pipeline, scope: Scope, only: Sequence[str] = ()) -> bool:
     """Whether any of those stages has something to do."""
-    return any(stage.waiting(scope) for stage in pipeline.chosen(only))
+    return any(stage.waiting(scope) for stage in pipeline.chosen(only, scope.source))
 
 
 def run(pipeline: Pipeline, scope: Scope, only: Sequence[str] = (), watcher: Watcher | None = None) -> Run:
@@ -56,7 +56,7 @@ def run(pipeline: Pipeline, scope: Scope, only: Sequence[str] = (), watcher: Wat
     A person asks, so a waiting or quarantined run is taken at once. Raises Busy when another owner lives,
     LeaseLost when one took over; a stage's own fault is kept on the run, which then waits for its next attempt.
     """
-    pipeline.chosen(only)  # a name that it does not have is refused before anything is written
+    pipeline.chosen(only, scope.source)  # a name that it does not have is refused before anything is written
     return go_through(pipeline, ledger.claim(pipeline.name, scope, only), watcher or Silent())
 
 
@@ -64,7 +64,7 @@ def resume(claimed: Run, watcher: Watcher, pause: Callable[[], bool]) -> Run:
     """A worker's: go on with a run that it has claimed, until it ends or `pause` says so; returns it as it then is."""
     try:
         pipeline = get_pipeline(claimed.pipeline)
-        pipeline.chosen(claimed.stages)  # which it may have lost since they were asked for
+        pipeline.chosen(claimed.stages, claimed.source)  # which it may have lost since they were asked for
     except (Exception, SystemExit) as error:  # whatever its module does when it is imported
         logger.exception("pipeline_failed", run=claimed.pk, pipeline=claimed.pipeline)
         ledger.give_up(claimed, error)
@@ -82,7 +82,7 @@ def go_through(pipeline: Pipeline, claimed: Run, watcher: Watcher, pause: Callab
     done = claimed.steps.filter(state=Step.State.DONE, fence__gte=claimed.forced_from)
     forced = set(done.values_list("name", flat=True))
     with bound_contextvars(run=claimed.pk):
-        for stage in pipeline.chosen(claimed.stages):
+        for stage in pipeline.chosen(claimed.stages, claimed.source):
             # What an earlier claim of this run forced to its end is not forced again.
             fresh = replace(scope, force=scope.force and stage.name not in forced)
             if not work_through(claimed, stage, fresh, watcher, pause):
@@ -126,6 +126,9 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher, pause: 
             watcher.finished(step)
     except LeaseLost:
         raise
+    except Later as later:
+        ledger.postpone(run, step, later.until, str(later))
+        return False
     except (KeyboardInterrupt, Terminated):
         leave_a_dead_connection()
         ledger.hand_back(run, step, "interrupted")

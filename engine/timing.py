@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True)
 class Timing:
-    """All in seconds, but for `attempts`."""
+    """All in seconds, but for `attempts` and `upstream`."""
 
     lease: float = 60.0
     """How long a run stays its owner's without a sign of life."""
@@ -35,6 +35,9 @@ class Timing:
     """How long the processes of a group may take to end when told to; Docker kills after ten."""
     idle: float = 2.0
     """How often `embed --watch` looks for texts while none wait."""
+
+    upstream: float = 1.0
+    """How many of our seconds one lasts that a server outside counts: less than one where its clock runs faster."""
 
     @property
     def timeout(self) -> int:

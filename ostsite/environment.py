@@ -126,6 +126,14 @@ def key(name: str) -> str:
     return value
 
 
+def header(name: str, default: str = "") -> str:
+    """What goes into a header as it is: printable ASCII."""
+    value = text(name, default)
+    if not re.fullmatch(r"[ -~]{0,200}", value):
+        raise ImproperlyConfigured(f"{name} is {shown(value)}; allowed: at most 200 printable ASCII characters")
+    return value
+
+
 def model(name: str) -> str:
     """The name of a model as LiteLLM writes it, provider/name; "" for none."""
     value = text(name)
@@ -156,6 +164,14 @@ def base(name: str) -> str:
         told = "an address with a user in it" if "@" in value else shown(value)
         raise ImproperlyConfigured(f"{name} is {told}; allowed: {allowed}")
     return value.rstrip("/")
+
+
+def upstream(name: str, default: str, private: bool) -> str:
+    """The address of a source: https, unless private ones are allowed."""
+    value = base(name) or default
+    if not private and not value.startswith("https://"):
+        raise ImproperlyConfigured(f"{name} is {shown(value)}; allowed: https://…, or ALLOW_PRIVATE_UPSTREAMS=1")
+    return value
 
 
 def email(name: str, default: str) -> dict[str, object]:

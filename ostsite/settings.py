@@ -334,6 +334,36 @@ if POCKETBASE_URL and not (POCKETBASE_EMAIL and POCKETBASE_PASSWORD):
         "POCKETBASE_URL is set without POCKETBASE_EMAIL or POCKETBASE_PASSWORD; allowed: all three, or not the first"
     )
 
+# Where is collected from, and as whom. What comes from there never says where a request goes.
+ALLOW_PRIVATE_UPSTREAMS = environment.yes_or_no("ALLOW_PRIVATE_UPSTREAMS", False)
+GITHUB_API_URL = environment.upstream("GITHUB_API_URL", "https://api.github.com", ALLOW_PRIVATE_UPSTREAMS)
+GITHUB_GRAPHQL_URL = environment.upstream(
+    "GITHUB_GRAPHQL_URL", "https://api.github.com/graphql", ALLOW_PRIVATE_UPSTREAMS
+)
+GITHUB_ACCESS_TOKEN = environment.key("GITHUB_ACCESS_TOKEN")
+STACKEXCHANGE_API_URL = environment.upstream(
+    "STACKEXCHANGE_API_URL", "https://api.stackexchange.com/2.3", ALLOW_PRIVATE_UPSTREAMS
+)
+STACKEXCHANGE_KEY = environment.key("STACKEXCHANGE_KEY")
+REDDIT_API_URL = environment.upstream("REDDIT_API_URL", "https://oauth.reddit.com", ALLOW_PRIVATE_UPSTREAMS)
+REDDIT_TOKEN_URL = environment.upstream(
+    "REDDIT_TOKEN_URL", "https://www.reddit.com/api/v1/access_token", ALLOW_PRIVATE_UPSTREAMS
+)
+REDDIT_CLIENT_ID = environment.header("REDDIT_CLIENT_ID")
+REDDIT_CLIENT_SECRET = environment.key("REDDIT_CLIENT_SECRET")
+if bool(REDDIT_CLIENT_ID) != bool(REDDIT_CLIENT_SECRET):
+    raise ImproperlyConfigured(
+        "REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET belong together; allowed: both of them, or neither"
+    )
+HACKERNEWS_API_URL = environment.upstream(
+    "HACKERNEWS_API_URL", "https://hn.algolia.com/api/v1", ALLOW_PRIVATE_UPSTREAMS
+)
+HACKERNEWS_FIREBASE_URL = environment.upstream(
+    "HACKERNEWS_FIREBASE_URL", "https://hacker-news.firebaseio.com/v0", ALLOW_PRIVATE_UPSTREAMS
+)
+USER_AGENT = f"ost-engine/1 (+{SITE_URL})"
+REDDIT_USER_AGENT = environment.header("REDDIT_USER_AGENT", f"linux:{USER_AGENT}")
+
 REDIS_URL = environment.redis("REDIS_URL") or environment.redis("REDIS_CACHE_URL")
 CACHES = {
     "default": {

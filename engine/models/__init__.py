@@ -3,6 +3,7 @@
 from engine.models.access import Allowance, ApiKey, IdempotentReply
 from engine.models.embedding import Claimed, Embedding, EmbeddingModel, EmbeddingQuerySet
 from engine.models.run import Audit, Run, Step
+from engine.models.source import Fetch, Source, Upstream
 from engine.models.worker import Anomaly, WorkerGroup
 
 __all__ = [
@@ -14,8 +15,11 @@ __all__ = [
     "Embedding",
     "EmbeddingModel",
     "EmbeddingQuerySet",
+    "Fetch",
     "IdempotentReply",
     "Run",
+    "Source",
     "Step",
+    "Upstream",
     "WorkerGroup",
 ]

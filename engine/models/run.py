@@ -77,6 +77,11 @@ class Run(models.Model):
         return " ".join(filter(None, [self.pipeline, self.source, str(self.day or "")]))
 
     @property
+    def postponed(self) -> bool:
+        """It waits for a server that wants to be left alone, through no fault."""
+        return self.state == self.State.WAITING and self.attempts == 0 and self.next_attempt_at is not None
+
+    @property
     def claim_number(self) -> int:
         """Greater with every claim, over all runs: what a draft compares."""
         return (self.pk << 20) + self.fence

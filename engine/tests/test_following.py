@@ -113,7 +113,7 @@ def test_what_was_done_at_the_very_end_is_told_too(happens):
         {"state": "done"},
         {"state": "partly"},
         {"state": "quarantined"},
-        {"state": "waiting", "next_attempt_at": FAR_AWAY, "error": "cook: burnt"},
+        {"state": "waiting", "next_attempt_at": FAR_AWAY, "attempts": 1, "error": "cook: burnt"},
     ],
     ids=["done", "partly", "quarantined", "failed"],
 )

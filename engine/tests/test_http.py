@@ -7,11 +7,24 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import repeat
 
 import pytest
 
-from engine.http import BadAddress, Client, HttpError, TooSlow, Unreachable, Unreadable, Unwell
+from engine.http import (
+    Answer,
+    BadAddress,
+    Client,
+    HttpError,
+    Quiet,
+    TooSlow,
+    Unreachable,
+    Unreadable,
+    Unwell,
+    is_public,
+    retry_after_only,
+)
 
 Reply = bytes | Callable[[socket.socket], None]
 SECRET = "token-that-nobody-may-read"
@@ -251,3 +264,99 @@ def test_a_netrc_adds_no_credentials(site, tmp_path, monkeypatch):
     found = site(says())
     get(found)
     assert "authorization" not in found.asked[0].lower()
+
+
+# Where a request may go
+
+PRIVATE = ["127.0.0.1", "127.1", "0x7f000001", "2130706433", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"]
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_a_public_client_never_dials_an_address_of_this_machine(site, host):
+    canary = site(says())
+    port = canary.listener.getsockname()[1]
+    with Client(f"http://{host}:{port}", tries=1, public=True) as each, pytest.raises(HttpError):
+        each.get("thing")
+    assert canary.asked == []
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.215.14", True), ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True), ("10.0.0.1", False),
+        ("169.254.169.254", False), ("100.64.0.1", False), ("192.168.1.1", False), ("224.0.0.1", False),
+        ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::7f00:1", False),
+        ("2002:7f00:1::", False), ("::", False), ("64:ff9b::5db8:d70e", True), ("::ffff:93.184.215.14", True),
+    ],
+)  # fmt: skip
+def test_what_is_the_public_network(address, public):
+    assert is_public(address) is public
+
+
+def test_an_address_is_looked_up_once_and_dialled_as_it_was_found(site, monkeypatch):
+    """A name whose second answer leads elsewhere has no second answer."""
+    canary, asked = site(says()), []
+
+    async def names(self, host, port, **_):
+        asked.append(host)
+        return [(2, 1, 6, "", (["10.1.1.1", "127.0.0.1"][len(asked) > 1], port))]
+
+    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", names)
+    port = canary.listener.getsockname()[1]
+    with Client(f"http://rebound.example:{port}", tries=1, public=True) as each, pytest.raises(BadAddress):
+        each.get("thing")
+    assert (canary.asked, asked) == ([], ["rebound.example"])
+
+
+def test_a_secret_parameter_is_sent_and_in_no_error(site):
+    found = site(lambda peer: peer.sendall(b"nonsense " + SECRET.encode() + b"\r\n\r\n"))
+    with Client(found.url, tries=1, secrets={"key": SECRET}) as each, pytest.raises(HttpError) as error:
+        each.get("thing", {"page": 1})
+    assert f"page=1&key={SECRET}" in found.asked[0]
+    assert SECRET not in str(error.value)
+
+
+class Watched:
+    """A gate that keeps what it is told."""
+
+    def __init__(self, *closed: Exception) -> None:
+        self.closed, self.told = list(closed), []
+
+    def enter(self, host, lane, per_minute, longest):
+        if len(self.told) and self.closed:
+            raise self.closed.pop()
+        self.told.append(("enter", lane, per_minute))
+
+    def leave(self, host, lane, limit, failed):
+        self.told.append(("leave", limit, failed))
+
+
+def test_each_try_waits_for_its_turn(site):
+    gate = Watched()
+    with Client(site(says(503), says()).url, pause=0.01, gate=gate, pace={"search": 30}) as each:
+        each.get("thing", lane="search")
+    assert [told[0] for told in gate.told] == ["enter", "leave", "enter", "leave"]
+    assert gate.told[0] == ("enter", "search", 30)
+    assert [told[2] for told in gate.told[1::2]] == ["answers 503", ""]
+
+
+def test_a_limit_is_told_to_the_gate_which_says_when_to_go_on(site):
+    until = datetime(2030, 1, 1, tzinfo=UTC)
+    gate, found = Watched(Quiet(until, "limited")), site(says(429, b"", "Retry-After: 7"))
+    with Client(found.url, gate=gate) as each, pytest.raises(Quiet) as quiet:
+        each.get("thing")
+    assert (quiet.value.until, len(found.asked)) == (until, 1)
+    assert (gate.told[1][1].limited, gate.told[1][1].wait) == (True, 7)
+
+
+@pytest.mark.parametrize(
+    ("named", "wait"), [("7", 7), ("soon", None), ("-1", None), ("", None), ("1000000000", 3600), ("1e300", 3600)]
+)
+def test_what_a_retry_after_asks_for_is_bounded_to_an_hour(named, wait):
+    limit = retry_after_only(Answer(429, {"retry-after": named}, b""))
+    assert (limit.limited, limit.wait) == (True, wait)
+
+
+def test_a_retry_after_may_be_a_date_and_is_read_by_the_clock_of_the_server():
+    sent = {"date": "Tue, 01 Sep 2026 10:00:00 GMT", "retry-after": "Tue, 01 Sep 2026 10:00:30 GMT"}
+    assert retry_after_only(Answer(429, sent, b"")).wait == 30

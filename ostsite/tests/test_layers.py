@@ -21,12 +21,12 @@ BELOW = {"edge": "edge database outside pure", "database": "database pure", "out
 FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
-        "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent schemas"
+        "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent records schemas"
         " scrubbing timing text twins urls vectors words",
         "outside": "brokers groups http lines llm embeddings.base embeddings.local",
-        "database": "postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs",
-        "edge": "admin admin.* api api.* apps commands embeddings.filling embeddings.reading following importing jobs"
-        " management.* metrics output slots pages probe reconciling templatetags.* worker",
+        "database": "postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs sources",
+        "edge": "admin admin.* api api.* apps collecting commands embeddings.filling embeddings.reading following gates"
+        " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
         "pure": "comparing taxonomy scoring reasons texts evaluation readiness schemas",

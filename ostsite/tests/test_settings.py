@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "ostsite" / "settings.py"
 STRONG = "k9-" * 20
 READ = re.compile(
-    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email|key|base|model)\(\s*\"([A-Z_]+)\""
+    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email|key|base|model|upstream|header)\(\s*\"([A-Z_]+)\""
 )
 NAMES = sorted({*READ.findall(SETTINGS.read_text()), "DATABASE_URL"})
 
@@ -55,6 +55,7 @@ def read_env(folder: Path, content: bytes) -> None:
 
 BASE = "http://host[:port][/path] or https://host[:port][/path], without user and password"
 KEY = "8 to 500 characters without blanks and quotes"
+UPSTREAMS = sorted(name for name in NAMES if re.match(r"(GITHUB|STACKEXCHANGE|REDDIT|HACKERNEWS)_\w*_URL$", name))
 WRONG = [
     ("READ_TEXTS", "perhaps", "1, true, yes, on, 0, false, no, off"),
     ("DEBUG", "perhaps", "1, true, yes, on, 0, false, no, off"),
@@ -115,6 +116,11 @@ WRONG = [
     ("POCKETBASE_URL", "store.example:8090", BASE),
     ("POCKETBASE_URL", "http://someone:hunter2@store.example", BASE),
     ("POCKETBASE_URL", "http://store.example/?to=elsewhere", BASE),
+    ("ALLOW_PRIVATE_UPSTREAMS", "perhaps", "1, true, yes, on, 0, false, no, off"),
+    *[(name, "http://127.0.0.1:8000", "https://…, or ALLOW_PRIVATE_UPSTREAMS=1") for name in UPSTREAMS],
+    *[(name, "file:///etc/passwd", BASE) for name in UPSTREAMS],
+    *[(name, "hunter2 hunter2", KEY) for name in ("GITHUB_ACCESS_TOKEN", "STACKEXCHANGE_KEY", "REDDIT_CLIENT_SECRET")],
+    *[(f"REDDIT_{name}", "a\tb", "at most 200 printable ASCII characters") for name in ("CLIENT_ID", "USER_AGENT")],
     ("EMAIL_URL", "hunter2", "smtp+tls://user:password@host:port or consolemail://"),
     ("EMAIL_URL", "https://someone:hunter2@mail.example", "smtp+tls://user:password@host:port or consolemail://"),
     ("EMAIL_URL", "smtp://someone:hunter2@mail.example:port", "smtp+tls://user:password@host:port or consolemail://"),
@@ -151,6 +157,12 @@ def test_semantic_and_popularity_weight_cannot_both_be_0():
     assert said == (
         "RECOMMENDATION_SEMANTIC_WEIGHT and RECOMMENDATION_POPULARITY_WEIGHT are both 0; allowed: at least one above 0"
     )
+
+
+@pytest.mark.parametrize("name", ["REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET"])
+def test_one_half_of_an_application_of_reddit_is_refused(name):
+    said = refusal(**{name: "long-enough"})
+    assert said.startswith("REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET belong together; allowed: both")
 
 
 @pytest.mark.parametrize("name", ["GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET"])

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -23,6 +23,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--stage", action="append", default=[], metavar="S", help="only this stage; may be repeated"
         )
+        parser.add_argument(
+            "--source", metavar="S", help="collect from this source alone; all: from each that is on, then the rest"
+        )
         parser.add_argument("--day", metavar="D", help="one UTC day, YYYY-MM-DD, of a pipeline that goes by days")
         parser.add_argument("--from", metavar="D", help="the first of several days; without any, all that hold data")
         parser.add_argument("--to", metavar="D", help="the last of them")
@@ -31,63 +34,58 @@ class Command(BaseCommand):
         parser.add_argument("--follow", action="store_true", help="with --queue: show its progress until it ends")
         parser.add_argument("--json", action="store_true", help="print the run as JSON")
 
-    def handle(self, *, pipeline: str, stage: list[str], json: bool, **options: Any) -> int:
+    def handle(self, *, pipeline: str, stage: list[str], source: str | None, json: bool, **options: Any) -> int:
         found = runs.get_pipeline(pipeline)
-        days = days_of(found, options["day"], options["from"], options["to"])
         if options["follow"] and not options["queue"]:
             raise Refused("run_pipeline: --follow: only with --queue; without it the progress is shown anyway")
-        try:
-            chosen = [each.name for each in found.chosen(stage)] if stage else []
-        except UnknownStage as error:
-            raise Refused(f"run_pipeline: --stage: {error}") from error
-        scopes = [Scope(day=day, force=options["force"]) for day in days]
-        scopes = [each for each in scopes if each.force or runs.waiting(found, each, chosen) or unfinished(found, each)]
-        if not scopes:
-            return self.report(pipeline, None, json)
+        asked = [
+            (scope, chosen_of(found, stage, scope.source))
+            for name in sources_of(found, source)
+            for day in days_of(found, options["day"], options["from"], options["to"], name)
+            for scope in [Scope(day=day, source=name, force=options["force"])]
+        ]
         queue, follow = options["queue"], options["follow"]
-        return max(
+        codes = [
             self.through_the_queue(found, each, chosen, follow, json) if queue else self.now(found, each, chosen, json)
-            for each in scopes
-        )
+            for each, chosen in asked
+            if each.force or runs.waiting(found, each, chosen) or unfinished(found, each)
+        ]
+        return max(codes) if codes else self.report(found, None, json)
 
     def now(self, pipeline: Pipeline, scope: Scope, stages: list[str], as_json: bool) -> int:
         with self.progress() as bars:
             run = runs.run(pipeline, scope, stages, StageBars(bars))
-        return self.report(pipeline.name, run, as_json)
+        return self.report(pipeline, run, as_json)
 
     def through_the_queue(
         self, pipeline: Pipeline, scope: Scope, stages: list[str], follow: bool, as_json: bool
     ) -> int:
         run = jobs.request(pipeline.name, scope, stages)
         if not follow:
-            self.report(pipeline.name, run, as_json, rung=True)
+            self.report(pipeline, run, as_json, rung=True)
             return DONE
         with self.progress() as bars:
             ended = following.follow(run, pipeline, StageBars(bars))
-        return self.report(pipeline.name, ended, as_json)
+        return self.report(pipeline, ended, as_json)
 
-    def report(self, pipeline: str, run: Run | None, as_json: bool, rung: bool = False) -> int:
+    def report(self, pipeline: Pipeline, run: Run | None, as_json: bool, rung: bool = False) -> int:
         """The run in one line. Without a run nothing waited, and nothing was written, not even a Run.
 
-        rung: a worker is to do it; else a run that waits is one that has failed.
+        rung: a worker is to do it; else a run that waits has failed, or has to leave a server alone for a while.
         """
-        failed = run is not None and run.state == Run.State.WAITING and not rung
+        failed = run is not None and run.state == Run.State.WAITING and not rung and not run.postponed
         state = "done" if run is None else "failed" if failed else run.state
-        stages = [stage.name for stage in runs.get_pipeline(pipeline).stages]
+        stages = [stage.name for stage in pipeline.of(run.source if run else "")]
         counts = {name: run.counts[name] for name in stages if name in run.counts} if run else {}
+        partition = {name: getattr(run, name) for name in ("source", "day") if run and getattr(run, name)}
         if as_json:
             facts = {
-                "run": run and run.pk,
-                **({"day": run.day} if run and run.day else {}),
-                "state": state,
-                "stages": counts,
-                "error": run.error if run else "",
-            }
-            self.write_json({"pipeline": pipeline, **facts})
+                "run": run and run.pk, **partition, "state": state, "stages": counts, "error": run.error if run else "",
+            }  # fmt: skip
+            self.write_json({"pipeline": pipeline.name, **facts})
         else:
             flat = {f"{name}.{key}": value for name in counts for key, value in sorted(counts[name].items())}
-            day = {"day": run.day} if run and run.day else {}
-            self.summary(pipeline=pipeline, **day, state=state, run=run.pk if run else "none", **flat)
+            self.summary(pipeline=pipeline.name, **partition, state=state, run=run.pk if run else "none", **flat)
         if run and run.error:
             self.say(run.error, INCOMPLETE)
         return DONE if state == "done" else INCOMPLETE
@@ -98,7 +96,32 @@ def unfinished(pipeline: Pipeline, scope: Scope) -> bool:
     return Run.objects.of(pipeline.name, scope.day, scope.source).live().exists()
 
 
-def days_of(pipeline: Pipeline, day: str | None, first: str | None, last: str | None) -> Sequence[date | None]:
+def sources_of(pipeline: Pipeline, source: str | None) -> list[str]:
+    """What is asked for: sources to collect from, and "" for all that follows."""
+    if source is None:
+        return [""]
+    if source == "all" and pipeline.known:
+        return [*pipeline.sources(), ""]
+    if source not in pipeline.known:
+        raise Refused(f"run_pipeline: --source: {source!a}; allowed: {', '.join([*pipeline.known, 'all'])}")
+    if source not in pipeline.sources():
+        raise Refused(
+            f"run_pipeline: --source: {source} is off, or lacks its credentials;"
+            f" allowed: sources that are on (sources --on {pipeline.name}/{source})"
+        )
+    return [source]
+
+
+def chosen_of(pipeline: Pipeline, names: list[str], source: str) -> list[str]:
+    try:
+        return [each.name for each in pipeline.chosen(names, source)] if names else []
+    except UnknownStage as error:
+        raise Refused(f"run_pipeline: --stage: {error}") from error
+
+
+def days_of(
+    pipeline: Pipeline, day: str | None, first: str | None, last: str | None, source: str = ""
+) -> Sequence[date | None]:
     """The days asked for, [None] of a pipeline without days. Refused: what is no day, none yet, or too many."""
     given = {name: value for name, value in (("day", day), ("from", first), ("to", last)) if value is not None}
     if not pipeline.by_day:
@@ -106,7 +129,7 @@ def days_of(pipeline: Pipeline, day: str | None, first: str | None, last: str | 
             raise Refused(f"run_pipeline: --{min(given)}: {pipeline.name} does not go by days; allowed: no --day")
         return [None]
     if not given:
-        return pipeline.days()
+        return [datetime.now(UTC).date() - timedelta(days=1)] if source else pipeline.days()
     if set(given) not in ({"day"}, {"from", "to"}):
         raise Refused("run_pipeline: --day: allowed: --day alone, or --from and --to together")
     parsed = [day_named("run_pipeline", name, value) for name, value in given.items()]
