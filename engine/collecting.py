@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 from django.db.models.functions import Now
 
 from engine.gates import DatabaseGate
@@ -54,16 +54,21 @@ def plan(pipeline: str, source: str, day: date | None, queries: Sequence[str]) -
 
 
 def ask_again(pipeline: str, source: str, day: date | None, everything: bool = False) -> int:
-    """Open the questions that were left, or all of them, from their first page."""
-    found = Fetch.objects.of(pipeline, source, day).exclude(state=Fetch.State.SPLIT)
-    if not everything:
-        found = found.filter(state=Fetch.State.LEFT)
-    return found.update(
+    """Open the questions that were left, or all of them, from their first page; returns how many."""
+    found = Fetch.objects.of(pipeline, source, day)
+    return open_again(found if everything else found.filter(state=Fetch.State.LEFT))
+
+
+def open_again(fetches: QuerySet[Fetch]) -> int:
+    """Those but the ones that narrower questions stand for."""
+    return fetches.exclude(state=Fetch.State.SPLIT).update(
         state=Fetch.State.OPEN,
         cursor="",
         reason="",
         pages=0,
+        records=0,
         attempts=0,
+        rounds=0,
         next_attempt_at=None,
         changed_at=Now(),
     )

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.contrib.sessions.models import Session
 from django.db.models.functions import Now
 
-from engine.models import Allowance
+from engine.models import Allowance, Fetch
 
 
 def allowances(keep: int) -> int:
@@ -16,3 +16,9 @@ def allowances(keep: int) -> int:
 def sessions(keep: int) -> int:
     """Sessions that nobody can come back to; returns how many."""
     return Session.objects.filter(expire_date__lt=Now()).delete()[0]
+
+
+def fetches(keep: int) -> int:
+    """Questions that nobody asks any more, of days long past; returns how many."""
+    settled = Fetch.objects.exclude(state=Fetch.State.OPEN)
+    return settled.filter(changed_at__lt=Now() - timedelta(days=90)).delete()[0]

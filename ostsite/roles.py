@@ -19,7 +19,7 @@ FOUND = dict.fromkeys(
 )  # what was found among the posts, and what was done with it
 
 # role -> model -> what it may do with it. A link that a curator takes away is not deleted: its row says "no".
-# To change a run, an embedding, a label or a live record is to try it again.
+# To change a run, a fetch, an embedding, a label or a live record is to try it again.
 ROLES = {
     "curator": {
         "recommendations.category": ADD_VIEW_CHANGE,
@@ -42,6 +42,9 @@ ROLES = {
         "engine.anomaly": "view delete",  # deleting one says that it was seen
         "engine.workergroup": VIEW,
         "engine.embeddingmodel": VIEW,
+        "engine.source": VIEW_CHANGE,
+        "engine.fetch": VIEW_CHANGE,
+        "engine.upstream": VIEW_CHANGE,
         "recommendations.projectembedding": VIEW_CHANGE,
         "recommendations.profileembedding": VIEW_CHANGE,
         "recommendations.categoryembedding": VIEW_CHANGE,

@@ -303,11 +303,12 @@ PRUNED = {
     "live_records": "issues.publishing.prune",
     "allowances": "engine.pruning.allowances",
     "replies": "engine.api.idempotency.prune",
+    "fetches": "engine.pruning.fetches",
     "sessions": "engine.pruning.sessions",
 }
 # What a schedule may name besides, name -> function that says what it did; and figures for /metrics of tables of ours.
 CHORES = {"publish": "issues.relaying.by_clock", "resync": "issues.relaying.resync_by_clock"}
-FIGURES = ("issues.publishing.figures",)
+FIGURES = ("engine.standing.figures", "issues.publishing.figures")
 SCHEDULES = "ostsite.schedules.SCHEDULES"
 TIMING = Timing()
 RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting worker knows its predecessors

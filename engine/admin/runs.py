@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from engine import jobs, ledger, runs
+from engine import jobs, ledger, runs, standing
 from engine.admin.base import Admin, ReadOnly, ReadOnlyRows, note
 from engine.models import Anomaly, Audit, EmbeddingModel, Run, Step, WorkerGroup
 from engine.pipeline import Scope
@@ -90,8 +90,12 @@ class RunAdmin(ReadOnly):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         names = [name for name in settings.PIPELINES if not runs.get_pipeline(name).by_day]
-        buttons = names if self.has_operate_permission(request) else []
-        return super().changelist_view(request, {**(extra_context or {}), "pipelines": buttons})
+        shown = {
+            "pipelines": names if self.has_operate_permission(request) else [],
+            "fresh": {"/".join(source): last for source, last in standing.freshness().items()},
+            "sees_sources": request.user.has_perm("engine.view_source"),
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **shown})
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         extra = {"operates": self.has_operate_permission(request)}

@@ -1,0 +1,51 @@
+"""A pipeline that collects, for tests: two sources of two pages each, of which a day's rest says what it found."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from engine import collecting
+from engine.pipeline import Pipeline, Scope, Stage, Work
+from engine.records import Page
+
+PAGES = {"": Page(["egg", "ham"], next="2"), "2": Page(["tea"])}
+
+
+class Stall:
+    def page(self, query: str, cursor: str) -> Page[str]:
+        found = PAGES[cursor]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def keep(records: Sequence[str]) -> Counter[str]:
+    return Counter(stored=len(records))
+
+
+def collect(scope: Scope) -> Work:
+    collecting.plan("market", scope.source, scope.day, ["all"])
+    yield from collecting.collect("market", scope.source, scope.day, Stall(), keep)
+    return None
+
+
+def waiting(scope: Scope) -> int:
+    return collecting.waiting("market", scope.source, scope.day)
+
+
+def cook(scope: Scope) -> Work:
+    yield Counter(cooked=1)
+    return None
+
+
+def on() -> list[str]:
+    return collecting.sources_on("market", {"mill": False})
+
+
+MARKET = Pipeline(
+    "market",
+    (Stage("cook", cook, lambda scope: 1),),
+    by_day=True,
+    collecting=(Stage("collect", collect, waiting, units=("stored",)),),
+    known=("farm", "mill"),
+    sources=on,
+)
