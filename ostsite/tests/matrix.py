@@ -153,7 +153,7 @@ what has no page of its own: admin:view_on_site admin/(?P<url>.*)$
 the tables of one app, the engine's: admin:app_list
     GET         door  door  door  404   404   200   200   door  door  door  door  door
     POST        door  door  door  404   404   200   200   door  door  door  door  door
-a run, asked for by hand: admin:engine_run_request admin:engine_run_again
+a run, asked for by hand: admin:engine_run_request admin:engine_run_again admin:engine_source_collect
     POST        door  door  door  403   403   302   302   door  door  door  door  door
 the try of new weights: admin:recommendations_weights_preview
     GET         door  door  door  403   302   403   302   door  door  door  door  door
@@ -214,6 +214,9 @@ engine_audit                         staff: -  curator: -    operator: v  root: 
 engine_anomaly                       staff: -  curator: -    operator: vd root: vd
 engine_workergroup                   staff: -  curator: -    operator: v  root: v
 engine_embeddingmodel                staff: -  curator: -    operator: v  root: v
+engine_source                        staff: -  curator: -    operator: vc root: vc
+engine_fetch                         staff: -  curator: -    operator: v  root: v
+engine_upstream                      staff: -  curator: -    operator: vc root: vc
 engine_apikey                        staff: -  curator: -    operator: -  root: v
 django_q_success                     staff: -  curator: -    operator: v  root: v
 django_q_failure                     staff: -  curator: -    operator: v  root: v

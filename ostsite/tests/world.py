@@ -24,7 +24,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from engine.models import Anomaly, ApiKey, Audit, WorkerGroup
+from engine.models import Anomaly, ApiKey, Audit, Fetch, Source, Upstream, WorkerGroup
 from issues.models import Clustering, Issue, IssueEdit, IssueEmbedding, ItemEmbedding, RawItem
 from issues.tests.rows import make_found
 from ostsite.tests.people import confirmed, person, staff
@@ -150,6 +150,9 @@ class World:
         WorkerGroup.objects.create(name="g", host="h", pid=1)
         Anomaly.objects.create(kind="odd", subject="one", message="It is odd.")
         Audit.objects.create(actor="root", action="look", subject="one")
+        Source.objects.create(pipeline="recommendations", name="github", on=True)
+        Fetch.objects.create(pipeline="recommendations", source="github", query="language:Go", state="left")
+        Upstream.objects.create(host="api.example", lane="search", own_pace=30)
 
     def client(self, who: str) -> Client:
         """Somebody's browser, in which they have just typed the password once more; or a program with a key."""

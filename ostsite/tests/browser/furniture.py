@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
 from engine.layout import circle
-from engine.models import Anomaly, ApiKey, Audit, Run, Step, WorkerGroup
+from engine.models import Anomaly, ApiKey, Audit, Fetch, Run, Source, Step, Upstream, WorkerGroup
 from issues.models import (
     Assignment,
     Chart,
@@ -170,6 +170,13 @@ def fill_the_admin(user: User) -> None:
     Audit.objects.create(actor="carol_ops", action="run again", subject="run 1", note="it was quarantined")
     Anomaly.objects.alarm("run", "run 1", "quarantined after five claims without progress")
     WorkerGroup.objects.create(name="g1", host="here", pid=1)
+    Source.objects.create(pipeline="issues", name="stackoverflow", on=True)
+    day = now.date() - timedelta(days=3)
+    Run.objects.create(pipeline="issues", source="stackoverflow", day=day, state="partly", error="1 left behind")
+    question = {"pipeline": "issues", "source": "stackoverflow", "day": day, "query": "python"}
+    Fetch.objects.create(**question, state="left", reason="its quota is spent", records=57)
+    limits = {"quota": 300, "remaining": 0, "quiet_until": now + timedelta(hours=2), "reason": "its quota is spent"}
+    Upstream.objects.create(host="api.stackexchange.example", lane="questions", own_pace=60, **limits)
     ApiKey.objects.issue(user, "laptop", ["read"], 30)
     for number in (1, 2):
         done = number == 1
