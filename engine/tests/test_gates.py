@@ -74,6 +74,12 @@ def test_nobody_goes_through_before_the_time_that_a_server_names(gate, seconds):
     assert seconds - 2 < left_alone_for("search") <= seconds
 
 
+def test_a_good_answer_may_ask_to_be_left_alone_too(gate):
+    once(gate, Limit(wait=10))
+    with pytest.raises(Quiet):
+        once(gate)
+
+
 def test_a_limit_of_a_lane_leaves_the_others_open(gate):
     once(gate, Limit(True, 60))
     once(gate, lane="core")

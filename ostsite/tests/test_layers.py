@@ -23,18 +23,18 @@ LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent records schemas"
         " scrubbing timing text twins urls vectors words",
-        "outside": "brokers groups http lines llm embeddings.base embeddings.local",
+        "outside": "brokers collectors collectors.* groups http lines llm embeddings.base embeddings.local testing testing.*",
         "database": "postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs sources standing",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.filling embeddings.reading following gates"
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
-        "pure": "comparing taxonomy scoring reasons texts evaluation readiness schemas",
+        "pure": "claims comparing first_labels taking taxonomy scoring reasons texts evaluation readiness schemas",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
         " inferring my_data",
-        "edge": "admin admin.* api api.* apps filters forms management.* pages pages.* pipeline profile_forms search"
-        " serving stages templatetags templatetags.* urls weighing",
+        "edge": "admin admin.* api api.* apps filters first_issues forms issue_filters management.* pages pages.* pipeline"
+        " profile_forms search serving stages stars templatetags templatetags.* urls weighing",
     },
     "issues": {
         "pure": "extracting filters identity labels law schemas",

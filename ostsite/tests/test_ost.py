@@ -165,3 +165,56 @@ def test_the_demo_stops_at_the_first_failure(ost, idle, monkeypatch):
 
 def test_what_fails_before_it_serves_ends_it(ost, idle):
     assert ost.up(port=0) == 3
+
+
+ADDRESSES = "ALLOW_PRIVATE_UPSTREAMS=1\nGITHUB_API_URL=http://127.0.0.1:9\n\nwhat is said at the end\n"
+
+
+def test_the_addresses_of_the_servers_end_with_an_empty_line(ost):
+    told = ost.addresses_told(iter(ADDRESSES.splitlines(keepends=True)))
+    assert told == {"ALLOW_PRIVATE_UPSTREAMS": "1", "GITHUB_API_URL": "http://127.0.0.1:9"}
+
+
+def test_servers_that_end_before_they_told_their_addresses_did_not_start(ost):
+    with pytest.raises(ost.InstallError, match="did not start"):
+        ost.addresses_told(["GITHUB_API_URL=http://127.0.0.1:9\n"])
+
+
+@pytest.fixture
+def scripted(ost, monkeypatch) -> None:
+    """In place of the servers a script that tells an address; nobody's environment is changed for good."""
+    monkeypatch.setattr(ost, "OUTSIDE", ("-c", f"print({ADDRESSES!r}, flush=True); import time; time.sleep(60)"))
+    monkeypatch.setattr(ost, "PYTHON", sys.executable)
+    monkeypatch.setattr(ost.os, "environ", {"PATH": ost.os.environ["PATH"]})
+    monkeypatch.setattr(ost.database, "DATABASE", "ost")
+    monkeypatch.setattr(ost.database, "given", lambda instance: "")
+
+
+def test_a_demo_like_a_live_one_tells_its_processes_where_the_sources_are(ost, idle, scripted, monkeypatch):
+    seen = []
+    monkeypatch.setattr(ost, "run", lambda *command: seen.append(dict(ost.os.environ)) or 3)
+    assert ost.demo(serve=False, port=0, live_like=True) == 3
+    assert seen[0]["GITHUB_API_URL"] == "http://127.0.0.1:9"
+    assert seen[0]["DJANGO_SETTINGS_MODULE"] == "ostsite.live_like"
+
+
+def test_a_demo_like_a_live_one_leaves_the_real_credentials_at_home(ost, idle, scripted):
+    ost.os.environ["GITHUB_API_URL_FILE"] = "/run/secrets/real"
+    ost.demo(serve=False, port=0, live_like=True)
+    assert "GITHUB_API_URL_FILE" not in ost.os.environ
+
+
+def test_a_demo_like_a_live_one_has_a_database_of_its_own(ost, idle, scripted):
+    ost.demo(serve=False, port=0, live_like=True)
+    assert (ost.database.DATABASE, ost.os.environ["OST_DATABASE"]) == ("ost_live_like", "ost_live_like")
+
+
+def test_a_demo_like_a_live_one_takes_no_database_of_somebody_elses(ost, idle, scripted, monkeypatch):
+    monkeypatch.setattr(ost.database, "given", lambda instance: "postgresql://elsewhere/ost")
+    with pytest.raises(ost.InstallError, match="DATABASE_URL"):
+        ost.demo(serve=False, port=0, live_like=True)
+
+
+def test_an_ordinary_demo_starts_no_servers(ost, idle, monkeypatch):
+    monkeypatch.setattr(ost, "outside", lambda: pytest.fail("servers in the place of the sources"))
+    assert ost.demo(serve=False, port=0) == 3
