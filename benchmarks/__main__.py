@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES = ("importing", "embedding", "scoring", "serving", "density")
-DRILLS = ("crashes", "kills", "storm")  # minutes each, and only when named: what breaks must mend itself
+DRILLS = ("crashes", "kills", "storm", "collecting")  # minutes each, and only when named: what breaks must mend itself
 
 
 @contextmanager

@@ -59,7 +59,9 @@ def worlds(clock: Clock) -> dict[str, Upstream]:
     moments = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in DAYS]
     times = [at + timedelta(seconds=86_400 * n / POSTS) for at in moments for n in range(POSTS)]
     texts = list(islice(cycle(sample.lines("items.jsonl")), len(times)))
-    posts = [(n, f"{text['title']} ({n})", text["body"], at) for n, (text, at) in enumerate(zip(texts, times, strict=True))]
+    posts = [
+        (n, f"{text['title']} ({n})", text["body"], at) for n, (text, at) in enumerate(zip(texts, times, strict=True))
+    ]
     home = repositories[0].full_name
     return {
         "github": GitHub(
@@ -70,7 +72,13 @@ def worlds(clock: Clock) -> dict[str, Upstream]:
         "stackoverflow": StackExchangeOf(clock, posts),
         "reddit": reddit.Reddit(
             clock,
-            [reddit.post(f"zz{n}", SUBREDDIT, title, body, created=at.timestamp()) for n, title, body, at in posts],
+            [
+                reddit.post("zy", SUBREDDIT, "An older one", created=times[0].timestamp() - 86_400),
+                *(
+                    reddit.post(f"zz{n}", SUBREDDIT, title, body, created=at.timestamp())
+                    for n, title, body, at in posts
+                ),
+            ],
             credentials=("sample-id", "sample-secret"),
         ),
         "hackernews": hackernews.HackerNews(
@@ -116,17 +124,23 @@ def scopes() -> Iterator[tuple[str, Scope]]:
 def collect() -> Counter[str]:
     """Each partition until it is over; the states of their runs."""
     states: Counter[str] = Counter()
+    waits: Counter[str] = Counter()
     for name, scope in scopes():
         pipeline = runs.get_pipeline(name)
+        began = time.monotonic()
         while runs.waiting(pipeline, scope):
             run = runs.run(pipeline, scope)
             if run.state != Run.State.WAITING:
                 states[run.state] += 1
+                took = f"{time.monotonic() - began:.1f} s"
+                report(f"{name} {scope.source} {scope.day or ''}", f"{took} {run.state} {run.counts} {run.error}")
                 break
+            waits[run.error[:60]] += 1
             if not run.postponed:
                 report(f"{name} {scope.source} {scope.day}", run.error)
                 return states + Counter(failed=1)
             time.sleep(0.2)
+    report("waited for", str(dict(waits)))
     return states
 
 

@@ -129,7 +129,8 @@ class Limit:
     """What an answer says about limits. Seconds are such as the server counts.
 
     limited: this request was refused for a limit. wait: leave it alone for so long, also after a good answer; None
-    with `limited`: it did not say how long. whole_host: not this lane alone. remaining, limit, resets_in: of the present window.
+    with `limited`: it did not say how long. whole_host: not this lane alone. remaining, limit, resets_in: of the
+    present window.
     """
 
     limited: bool = False
@@ -195,6 +196,7 @@ class Client:
         try:
             self.base = httpx.URL(base.rstrip("/") + "/")
             self.host = self.base.host  # a name that is none is found out here
+            self.server = self.base.netloc.decode()  # with its port, where that is not the usual one
         except BAD_ADDRESS as error:
             raise BadAddress(tidy(str(error))) from None
         self.deadline, self.tries, self.longest, self.pause = deadline, tries, longest, pause
@@ -270,7 +272,7 @@ class Client:
     def once(self, asked: httpx.Request, lane: str, left: Left) -> Answer:
         """One try of it, when it is its turn."""
         with left.paused():
-            self.gate.enter(self.host, lane, self.pace.get(lane, 0.0), left.seconds + GRACE)
+            self.gate.enter(self.server, lane, self.pace.get(lane, 0.0), left.seconds + GRACE)
         limit, failed = None, "no answer"
         try:
             answer = self.answer(asked, left.seconds)
@@ -280,7 +282,7 @@ class Client:
             failed = str(error)
             raise
         finally:
-            self.gate.leave(self.host, lane, limit, failed)
+            self.gate.leave(self.server, lane, limit, failed)
         named = retry_after(answer.headers)
         if limit.limited:
             raise Limited(f"{self.host} {limit.reason}", answer.status, named)

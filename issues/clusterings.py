@@ -6,10 +6,12 @@ from datetime import date, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
 
+from engine import sources
 from engine.ledger import LeaseLost
 from engine.models import EmbeddingModel
+from engine.runs import get_pipeline
 from engine.vectors import digest
 from issues.models import Clustering, RawItem
 
@@ -68,6 +70,18 @@ def open_draft(fresh: Wanted, fence: int, anew: bool) -> Clustering:
         raise LeaseLost(f"the draft of {fresh.day} was taken over")
     draft.refresh_from_db()
     return draft
+
+
+def name_missing(draft: Clustering) -> None:
+    """Say on the draft which sources that are on have not given all of its day."""
+    missing = sources.missing(get_pipeline("issues"), draft.day)
+    Clustering.objects.filter(pk=draft.pk).update(missing_sources=missing)
+
+
+def caught_up(day: date, source: str) -> None:
+    """That source has given all of its day by now."""
+    late = Clustering.objects.filter(day=day, missing_sources__contains=[source])
+    late.update(missing_sources=Func(F("missing_sources"), Value(source), function="array_remove"))
 
 
 def days() -> list[date]:

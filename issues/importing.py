@@ -18,17 +18,18 @@ from engine.text import printable, squeeze
 from engine.urls import BadUrl, normal_url, url_hash
 from issues.models import ItemEmbedding, RawItem
 from issues.models.item import RawItemQuerySet
-from issues.schemas import ItemLine
+from issues.schemas import CollectedLine, ItemLine
 
 COLUMNS = {
     "source": "text", "url": "text", "url_hash": "text", "title": "text", "body": "text", "said": "text",
     "cleaned_by": "text", "language": "text", "created_at": "timestamptz", "collected_on": "date",
     "comment_count": "int4", "vote_count": "int4", "author_hash": "text", "author": "text",
-    "licence": "text",
+    "licence": "text", "upstream_id": "text",
 }  # fmt: skip
 LONGEST_NAME = 100
 USER = re.compile(r"//[^/?#]*@")  # a name and a password, which nobody is shown
 KEPT_WHEN_ABSENT = ("created_at", "comment_count", "vote_count")  # null says nothing; the others are always given
+KEPT_WHEN_EMPTY = ("author_hash", "author", "licence", "upstream_id")
 
 
 def import_items(lines: Sequence[ItemLine], day: date | None = None) -> tuple[Counter[str], list[str]]:
@@ -73,6 +74,7 @@ def row_of(line: ItemLine, day: date | None) -> list[Any]:
         line.source, url, url_hash(url), title, body, said, CLEANER, language_of(f"{title}. {said}"),
         line.created_at, counted_on, line.comment_count, line.vote_count,
         author_hash(line.source, line.author), credited(line), line.licence or "",
+        line.upstream_id if isinstance(line, CollectedLine) else "",
     ]  # fmt: skip
 
 
@@ -119,9 +121,8 @@ def upsert() -> str:
     """The statement. %s: whether an item that is there moves to the day of its line."""
     merged = {name: f"coalesce(s.{name}, i.{name})" if name in KEPT_WHEN_ABSENT else f"s.{name}" for name in COLUMNS}
     merged["collected_on"] = "CASE WHEN %s THEN s.collected_on ELSE i.collected_on END"
-    merged["author_hash"] = "coalesce(nullif(s.author_hash, ''), i.author_hash)"
-    merged["author"] = "coalesce(nullif(s.author, ''), i.author)"
-    merged["licence"] = "coalesce(nullif(s.licence, ''), i.licence)"
+    for name in KEPT_WHEN_EMPTY:
+        merged[name] = f"coalesce(nullif(s.{name}, ''), i.{name})"
     del merged["url_hash"]
     columns = ", ".join(COLUMNS)
     values = ", ".join(merged.values())

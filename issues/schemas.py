@@ -49,3 +49,9 @@ class ItemLine(Line):
     def day(self) -> datetime | None:
         """When it was written, in UTC."""
         return self.created_at.astimezone(UTC) if self.created_at else None
+
+
+class CollectedLine(ItemLine):
+    """One post as a source gave it. upstream_id: what the source knows it by."""
+
+    upstream_id: Annotated[str, StringConstraints(pattern=r"^[\w./#-]*$", max_length=250)] = ""

@@ -7,10 +7,29 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from engine.embeddings import filling
-from engine.models import EmbeddingModel
-from engine.pipeline import Scope, Stage, StageError, Work
-from issues import clusterings, importing, issuing
+from engine.models import EmbeddingModel, Fetch
+from engine.pipeline import Publish, Scope, Stage, StageError, Work
+from issues import clusterings, collecting, importing, issuing
 from issues.models import Clustering, IssueEmbedding, ItemEmbedding, Label
+
+
+def collect(scope: Scope) -> Work:
+    """The posts of the day from one source; with force also those that were collected before."""
+    yield from collecting.collect(scope.source, day_of(scope), again=scope.force)
+    return caught_up(scope)
+
+
+def caught_up(scope: Scope) -> Publish | None:
+    """What tells the day that this source is no longer missing, where it gave everything."""
+    day = day_of(scope)
+    fetches = Fetch.objects.of(collecting.PIPELINE, scope.source, day)
+    if fetches.filter(state=Fetch.State.LEFT).exists():
+        return None
+    return lambda: clusterings.caught_up(day, scope.source)
+
+
+def collect_waiting(scope: Scope) -> int:
+    return collecting.waiting(scope.source, day_of(scope))
 
 
 def embed(scope: Scope) -> Work:
@@ -35,6 +54,7 @@ def cluster(scope: Scope) -> Work:
 
     twins = linking.link(fresh.day)
     draft = clusterings.open_draft(fresh, scope.fence, anew=scope.force)
+    clusterings.name_missing(draft)
     if not draft.finished:
         yield finding.fill(draft, scope.fence) + Counter(twins=twins)
     return None
@@ -112,6 +132,7 @@ def day_of(scope: Scope) -> date:
     return scope.day
 
 
+COLLECTING = (Stage("collect", collect, collect_waiting, units=("pages",)),)
 EMBEDDED = ("embedded", "elsewhere", "failed", "superseded")
 STAGES = (
     Stage("embed", embed, embed_waiting, units=(*EMBEDDED, "cleaned")),

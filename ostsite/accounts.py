@@ -13,6 +13,7 @@ from allauth.core.ratelimit import respond_429
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
+from allauth.socialaccount.signals import social_account_added
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -22,7 +23,7 @@ from django.urls import reverse
 from qrcode.image.svg import SvgPathFillImage  # type: ignore[import-untyped]
 
 from engine.models import Audit
-from recommendations import profiles
+from recommendations import profiles, stars
 
 logger = structlog.get_logger(__name__)
 
@@ -124,3 +125,11 @@ def give_profile(user: User, **kwargs: Any) -> None:
 def note_sign_in(request: HttpRequest, **kwargs: Any) -> None:
     """The admin asks how old a session is, and a session's own expiry moves on with its use."""
     request.session[SIGNED_IN_AT] = time.time()
+
+
+@receiver(signals.user_logged_in)
+@receiver(social_account_added)
+def import_stars(sociallogin: SocialLogin | None = None, **kwargs: Any) -> None:
+    """Whoever comes with a GitHub account has their stars read, by the queue: here nothing is asked of GitHub."""
+    if sociallogin is not None:
+        stars.at_sign_in(sociallogin.user, str(sociallogin.account.extra_data.get("login") or ""))

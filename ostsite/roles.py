@@ -6,6 +6,7 @@ from django.apps.registry import Apps
 from django.apps.registry import apps as present
 
 VIEW, ADD_VIEW, VIEW_CHANGE, ADD_VIEW_CHANGE = "view", "add view", "view change", "add view change"
+ALL = "view add change delete"
 FOUND = dict.fromkeys(
     (
         "issues.rawitem",
@@ -17,6 +18,7 @@ FOUND = dict.fromkeys(
     ),
     VIEW,
 )  # what was found among the posts, and what was done with it
+ASKED = dict.fromkeys(("issues.keyword", "issues.feed"), ALL)  # what posts are asked for
 
 # role -> model -> what it may do with it. A link that a curator takes away is not deleted: its row says "no".
 # To change a run, a fetch, an embedding, a label or a live record is to try it again.
@@ -31,7 +33,9 @@ ROLES = {
         "recommendations.generation": VIEW,
         "recommendations.recommendation": VIEW,
         "recommendations.profile": VIEW,
+        "recommendations.firstissue": VIEW,
         **FOUND,
+        **ASKED,
         "issues.issue": "view curate",
         "issues.label": VIEW,
     },
@@ -45,6 +49,8 @@ ROLES = {
         "engine.source": VIEW_CHANGE,
         "engine.fetch": VIEW_CHANGE,
         "engine.upstream": VIEW_CHANGE,
+        "recommendations.repositoryquery": ALL,
+        "recommendations.namedrepository": ALL,
         "recommendations.projectembedding": VIEW_CHANGE,
         "recommendations.profileembedding": VIEW_CHANGE,
         "recommendations.categoryembedding": VIEW_CHANGE,
@@ -52,6 +58,7 @@ ROLES = {
         "issues.itemembedding": VIEW_CHANGE,
         "issues.issueembedding": VIEW_CHANGE,
         **FOUND,
+        **ASKED,
         "issues.issue": VIEW,
         "issues.label": VIEW_CHANGE,
         "issues.liveissue": VIEW_CHANGE,

@@ -304,10 +304,16 @@ PRUNED = {
     "allowances": "engine.pruning.allowances",
     "replies": "engine.api.idempotency.prune",
     "fetches": "engine.pruning.fetches",
+    "first_issues": "recommendations.first_issues.prune",
     "sessions": "engine.pruning.sessions",
 }
 # What a schedule may name besides, name -> function that says what it did; and figures for /metrics of tables of ours.
-CHORES = {"publish": "issues.relaying.by_clock", "resync": "issues.relaying.resync_by_clock"}
+CHORES = {
+    "publish": "issues.relaying.by_clock",
+    "resync": "issues.relaying.resync_by_clock",
+    "purge": "issues.purging.by_clock",
+    "stars": "recommendations.stars.by_clock",
+}
 FIGURES = ("engine.standing.figures", "issues.publishing.figures")
 SCHEDULES = "ostsite.schedules.SCHEDULES"
 TIMING = Timing()

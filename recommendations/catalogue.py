@@ -94,7 +94,7 @@ def load(model: EmbeddingModel) -> Loaded:
     """Every project, in the order of its id, with the vectors of that model as they are."""
     rows = list(
         Project.objects.order_by("pk").values_list(
-            "pk", "full_name", "stars", "is_archived", "is_disabled", "created_at"
+            "pk", "full_name", "stars", "is_archived", "is_disabled", "created_at", "gone_at"
         )
     )
     ids = np.array([row[0] for row in rows], dtype=np.int64)
@@ -107,7 +107,7 @@ def load(model: EmbeddingModel) -> Loaded:
             categories=linked(ProjectCategory.objects.all(), "project_id", "category_id", ids, categories),
             stacks=linked(ProjectTechStack.objects.all(), "project_id", "stack_id", ids, stacks),
             stars=np.array([np.nan if row[2] is None else row[2] for row in rows], dtype=np.float64),
-            served=np.array([not (row[3] or row[4]) for row in rows], dtype=bool),
+            served=np.array([not (row[3] or row[4] or row[6]) for row in rows], dtype=bool),
         ),
         names=tuple(row[1] for row in rows),
         created=np.array([seconds(row[5]) for row in rows], dtype=np.float64),
@@ -267,8 +267,9 @@ def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
     Rows are hashed one by one and the hashes summed, so that order does not matter and memory stays constant.
     """
     kinds = ", ".join(f"'{kind}'" for kind in Interaction.KNOWN)
+    offered = "id, full_name, stars, is_archived, is_disabled, gone_at IS NULL"
     totals = [
-        ("recommendations_project", "id, full_name, stars, is_archived, is_disabled, created_at", "TRUE"),
+        ("recommendations_project", f"{offered}, created_at", "TRUE"),
         ("recommendations_projectcategory", "project_id, category_id", "applies"),
         ("recommendations_projecttechstack", "project_id, stack_id", "applies"),
         ("recommendations_projectembedding", "subject_id, vector_hash", f"model_id = {int(model.pk)}"),

@@ -24,6 +24,7 @@ PROJECT_COLUMNS = {
     "license": ("text", "''"), "homepage": ("text", "''"),
     "is_fork": ("bool", "FALSE"), "is_archived": ("bool", "FALSE"), "is_disabled": ("bool", "FALSE"),
     "created_at": ("timestamptz", None), "updated_at": ("timestamptz", None), "pushed_at": ("timestamptz", None),
+    "github_id": ("int8", None), "node_id": ("text", "''"),
 }  # fmt: skip
 RENAMED = {"is_fork": "fork", "is_archived": "archived", "is_disabled": "disabled"}
 PROJECT_KEYS = [RENAMED.get(column, column) for column in PROJECT_COLUMNS]
@@ -33,7 +34,7 @@ def import_projects(lines: Sequence[ProjectLine]) -> Counter[str]:
     """Insert or update by full_name in any case; what a line leaves out stays as it is."""
     rows: dict[str, list[Any]] = {}
     for line in lines:
-        values = [getattr(line, key) for key in PROJECT_KEYS]
+        values = [getattr(line, key, None) for key in PROJECT_KEYS]
         values[3] = None if line.languages is None else Jsonb(line.languages)
         earlier = rows.setdefault(line.full_name.lower(), values)
         rows[line.full_name.lower()] = [
@@ -75,7 +76,7 @@ def upsert_projects() -> str:
             SELECT {fresh}, '', '', '' FROM pg_temp.project_lines s
             WHERE NOT EXISTS (SELECT FROM known k WHERE k.name = lower(s.full_name))
             ORDER BY lower(s.full_name)
-            ON CONFLICT (lower(full_name)) DO NOTHING
+            ON CONFLICT DO NOTHING
             RETURNING 1)
         SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
     """  # noqa: S608  names of ours

@@ -29,7 +29,7 @@ GIVEN = {
     "engine.IdempotentReply": Table("key status begun_at"),
     "issues.IssueEdit": Table("kind issue__title value at undone_at"),
     "mfa.Authenticator": Table("type created_at last_used_at"),
-    "recommendations.Interaction": Table("project__full_name kind at count"),
+    "recommendations.Interaction": Table("project__full_name kind at count from_github"),
     "recommendations.Message": Table("message_id text said_at stored_at"),
     "recommendations.Profile": Table("bio location company job_title interests changed_at welcomed_at"),
     "recommendations.ProfileCategory": Table("category__name source confidence applies"),
@@ -39,6 +39,7 @@ GIVEN = {
         " cold_start",
         {"generation__state": "live"},
     ),
+    "recommendations.StarImport": Table("login state found stored skipped left_out error fetched_at"),
     "recommendations.Weights": Table("version reason created_at"),
     "socialaccount.SocialAccount": Table("provider uid last_login date_joined extra_data"),
 }

@@ -1,13 +1,23 @@
-"""enrich | ready | embed | score: from a project as its source gave it to what each person is recommended."""
+"""enrich | ready | embed | score: from a project as its source gave it to what each person is recommended.
 
+collect | commits | details: from GitHub to a project.
+"""
+
+from engine.collecting import sources_on
 from engine.pipeline import Pipeline
-from recommendations.stages import PIPELINE, STAGES
+from recommendations.collecting import SOURCE
+from recommendations.stages import COLLECTING, PIPELINE, STAGES
 
 RECOMMENDATIONS = Pipeline(
     name=PIPELINE,
     stages=STAGES,
+    collecting=COLLECTING,
+    known=(SOURCE,),
+    sources=lambda: sources_on(PIPELINE),
     # The asset names of OST Data Engine, for those who know the pipeline by them.
     aliases={
+        "github_scraping": "collect",
+        "github_data_ready": "details",
         "project_mappings": "enrich",
         "mappings_ready": "ready",
         "dbt_projects_asset": "enrich",

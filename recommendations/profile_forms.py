@@ -67,6 +67,24 @@ class InterestForm(forms.Form):
         return interest
 
 
+class StarsForm(forms.Form):
+    """Whose stars on GitHub are read; recommendations/stars.py says what is a name there."""
+
+    login = forms.CharField(
+        label="",
+        max_length=100,
+        widget=forms.TextInput(
+            {
+                "aria-label": "Your name on GitHub",
+                "placeholder": "Your name on GitHub",
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+            }
+        ),
+    )
+
+
 def words_of(profile: Profile) -> dict[str, str]:
     """What the form begins with."""
     return {name: getattr(profile, name) for name in WordsForm.base_fields}

@@ -59,6 +59,13 @@ class ProjectLine(Line):
     pushed_at: Moment | None = None
 
 
+class CollectedLine(ProjectLine):
+    """What a source that knows repositories by numbers tells of one."""
+
+    github_id: Annotated[int, Field(gt=0, lt=2**63)] | None = None
+    node_id: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]*$", max_length=100)] | None = None
+
+
 class UserLine(Line):
     username: Annotated[str, StringConstraints(pattern=USERNAME)]
     bio: text(4_000) | None = None  # type: ignore[valid-type]

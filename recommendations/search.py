@@ -84,5 +84,5 @@ def with_stars_a_day(projects: QuerySet[Project]) -> QuerySet[Project]:
 def trending(projects: QuerySet[Project]) -> QuerySet[Project]:
     """The kept ones of the last three years, most stars a day since their creation first."""
     young = Q(created_at__gt=Now() - YOUNG, created_at__lte=Now(), stars__isnull=False)
-    kept = projects.filter(young, is_archived=False, is_disabled=False)
+    kept = projects.filter(young, is_archived=False, is_disabled=False, gone_at=None)
     return with_stars_a_day(kept).order_by(F("stars_a_day").desc(), "pk")

@@ -1,4 +1,4 @@
-"""The taxonomy that ships with the project, as rows."""
+"""The taxonomy that ships with the project, and the first questions to GitHub, as rows."""
 
 import json
 from collections import Counter
@@ -7,9 +7,18 @@ from typing import Any
 
 from django.db import transaction
 
-from recommendations.models import Category, CategoryEmbedding, TechStack
+from recommendations.models import Category, CategoryEmbedding, RepositoryQuery, TechStack
 
 FIXTURE = Path(__file__).parent / "fixtures" / "taxonomy.json"
+
+LANGUAGES = ("go", "java", "javascript", "python", "rust", "typescript")
+
+
+def seed_queries() -> int:
+    """What to ask GitHub for, where nobody has said anything yet; returns how many questions."""
+    if RepositoryQuery.objects.exists():
+        return 0
+    return len(RepositoryQuery.objects.bulk_create(RepositoryQuery(language=name) for name in LANGUAGES))
 
 
 def seed_taxonomy() -> Counter[str]:

@@ -358,6 +358,8 @@ def reason_left_out(
     """Why a project is never shown to a person, "" when it may be."""
     kinds = set(Interaction.objects.filter(user=user, project=project).values_list("kind", flat=True))
     said = {"dismiss": "you hid it", "star": "you starred it", "like": "you liked it", "save": "you saved it"}
+    if project.gone_at:
+        return "it is there no more"
     if project.is_archived or project.is_disabled:
         return "it is archived" if project.is_archived else "it is disabled"
     if project.owner.lower() == user.username.lower():

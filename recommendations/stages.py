@@ -1,6 +1,7 @@
 """The stages of the recommendations pipeline: what waits, what is done, what is published."""
 
 from collections import Counter
+from datetime import UTC, date, datetime
 
 import structlog
 from django.conf import settings
@@ -8,7 +9,7 @@ from django.conf import settings
 from engine.embeddings import filling
 from engine.models import EmbeddingModel, Step
 from engine.pipeline import Scope, Stage, StageError, Work
-from recommendations import enriching, generations, placing, readiness
+from recommendations import collecting, enriching, first_issues, generations, placing, readiness
 from recommendations.catalogue import load
 from recommendations.models import (
     CategoryEmbedding,
@@ -22,8 +23,42 @@ from recommendations.models import (
 
 logger = structlog.get_logger(__name__)
 
-PIPELINE = "recommendations"
+PIPELINE = collecting.PIPELINE
 EMBEDDED = (CategoryEmbedding, ProjectEmbedding, ProfileEmbedding)
+
+
+def collect(scope: Scope) -> Work:
+    """Repositories that the questions of a day find; with force all of them are asked again."""
+    yield from collecting.collect(day_of(scope), again=scope.force)
+    return None
+
+
+def collect_waiting(scope: Scope) -> int:
+    return collecting.collect_waiting(day_of(scope))
+
+
+def day_of(scope: Scope) -> date:
+    return scope.day or datetime.now(UTC).date()
+
+
+def commits(scope: Scope) -> Work:
+    """The last commits of the named repositories that were pushed to."""
+    yield from collecting.commits()
+    return None
+
+
+def commits_waiting(scope: Scope) -> int:
+    return collecting.to_follow().count()
+
+
+def details(scope: Scope) -> Work:
+    """READMEs, languages, topics and figures of the projects that are new or were pushed to."""
+    yield from collecting.details()
+    return None
+
+
+def details_waiting(scope: Scope) -> int:
+    return collecting.to_detail().count()
 
 
 def enrich(scope: Scope) -> Work:
@@ -111,4 +146,10 @@ STAGES = (
     Stage("ready", ready, ready_waiting, figures=True),
     Stage("embed", embed, embed_waiting, units=("embedded", "elsewhere", "failed", "superseded", "compared")),
     Stage("score", score, score_waiting, units=("scored",)),
+)
+COLLECTING = (
+    Stage("collect", collect, collect_waiting, units=("pages",)),
+    Stage("commits", commits, commits_waiting, units=("commits", "followed")),
+    Stage("details", details, details_waiting, units=("detailed", "gone")),
+    Stage("first_issues", first_issues.collect, first_issues.waiting, units=("asked",)),
 )

@@ -241,6 +241,6 @@ def content(reply: Reply) -> dict[str, Any]:
     try:
         payload = reply.payload
         said = json.loads(gzip.decompress(payload) if reply.header("content-encoding") == "gzip" else payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

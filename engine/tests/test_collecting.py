@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
@@ -22,18 +23,20 @@ SOON = timezone.now() + timedelta(minutes=3)
 class Scripted:
     """Answers what the script has for (query, cursor); a list is taken one after the other, the last for ever."""
 
-    def __init__(self, **script: object) -> None:
-        self.script, self.asked = script, []
+    def __init__(self, **script: Any) -> None:
+        self.script = script
+        self.asked: list[str] = []
 
     def page(self, query: str, cursor: str) -> Page[str]:
         self.asked.append(f"{query}:{cursor}")
-        found = self.script[query]
+        found: Any = self.script[query]
         found = found[cursor] if isinstance(found, dict) else found
         if isinstance(found, list):
             found = found.pop(0) if len(found) > 1 else found[0]
         if isinstance(found, Exception):
             raise found
-        return found
+        answer: Page[str] = found
+        return answer
 
 
 class Kept:

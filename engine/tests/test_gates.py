@@ -171,7 +171,9 @@ def test_a_short_wait_is_waited_for():
 @pytest.mark.django_db(transaction=True)
 def test_of_many_at_once_one_at_a_time_is_under_way_and_none_in_a_quiet_window():
     """Four threads stand for four processes: each has its own connection."""
-    inside, most, windows, seen = [0], [0], [], []
+    inside, most = [0], [0]
+    windows: list[float] = []
+    seen: list[tuple[float, list[float]]] = []
 
     def ask(number: int) -> None:
         gate = DatabaseGate(patience=30)

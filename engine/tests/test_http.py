@@ -320,7 +320,8 @@ class Watched:
     """A gate that keeps what it is told."""
 
     def __init__(self, *closed: Exception) -> None:
-        self.closed, self.told = list(closed), []
+        self.closed = list(closed)
+        self.told: list[tuple[object, ...]] = []
 
     def enter(self, host, lane, per_minute, longest):
         if len(self.told) and self.closed:

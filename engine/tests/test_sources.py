@@ -165,7 +165,7 @@ def test_a_source_that_gave_up_or_waits_long_holds_no_day_up(farm, gave_up):
 
 
 def test_the_clock_rings_for_sources_that_wait_of_a_pipeline_without_days(farm, settings, monkeypatch):
-    rung = []
+    rung: list[Run] = []
     monkeypatch.setattr(jobs, "ring", rung.append)
     assert jobs.collect("market") == "1 sources"
     assert rung[0].source == "farm"

@@ -2,6 +2,7 @@
 
 from issues.models.chart import Chart, Place, Spot
 from issues.models.clustering import Assignment, Cluster, Clustering
+from issues.models.collecting import Feed, Keyword
 from issues.models.edit import IssueEdit
 from issues.models.issue import Issue, IssueDay, IssueEmbedding, Lineage, Suggestion
 from issues.models.item import ItemEmbedding, RawItem
@@ -14,12 +15,14 @@ __all__ = [
     "Chart",
     "Cluster",
     "Clustering",
+    "Feed",
     "Impact",
     "Issue",
     "IssueDay",
     "IssueEdit",
     "IssueEmbedding",
     "ItemEmbedding",
+    "Keyword",
     "Label",
     "Lineage",
     "LiveIssue",

@@ -17,13 +17,18 @@ class RawItemQuerySet(models.QuerySet["RawItem"]):
         """The items of that day and of those before it, `window` days in all."""
         return self.filter(collected_on__gt=day - timedelta(days=window), collected_on__lte=day)
 
+    def to_check(self, source: str, since: date) -> RawItemQuerySet:
+        """Those that a source gave since that day, by when they were last known to be there."""
+        return self.filter(source=source, collected_on__gte=since).exclude(upstream_id="").order_by("checked_at", "pk")
+
 
 class RawItem(models.Model):
     """One post. said: its body without code, logs, quotes, signatures; twin_of: the first post that says the same.
 
     url_hash: SHA-256 of the normalised url, by which a post is known; collected_on: the UTC day it counts for.
     author_hash: keyed, so that authors can be counted and not named; author: the name, kept only where a licence asks
-    for it. cleaned_by: the version of the cleaner.
+    for it. cleaned_by: the version of the cleaner. upstream_id: what its source knows it by, "" where it came in by a
+    file; checked_at: when it was last known to be there.
     """
 
     source = models.CharField(max_length=40)
@@ -43,11 +48,16 @@ class RawItem(models.Model):
     licence = models.CharField(max_length=100, blank=True, default="")
     twin_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="twins")
     stored_at = models.DateTimeField(db_default=Now())
+    upstream_id = models.CharField(max_length=250, blank=True, default="")
+    checked_at = models.DateTimeField(db_default=Now())
 
     objects = RawItemQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["collected_on", "source"], name="item_day")]
+        indexes = [
+            models.Index(fields=["collected_on", "source"], name="item_day"),
+            models.Index(fields=["source", "checked_at"], name="item_checked", condition=~Q(upstream_id="")),
+        ]
         constraints = [models.CheckConstraint(condition=~Q(title=""), name="item_has_a_title")]
 
     def __str__(self) -> str:

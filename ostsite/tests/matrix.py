@@ -19,7 +19,7 @@ WORDS = {"/accounts/login/": "in", "/admin/login/": "door"}
 #     method  a cell a role
 TABLE = """
              #  anon  alice bob   staff cur   oper  root  reads write bob's revok expir
-everybody's pages: home projects trending new project api_docs
+everybody's pages: home projects trending new project first_issues first_issues_look api_docs
         issues issues_atom issues_feed issues_csv issues_json issue issue_days issue_day issue_map
     GET         200   200   200   200   200   200   200   200   200   200   200   200
 a try without an account: try issues_similar
@@ -191,6 +191,10 @@ recommendations_weights              staff: -  curator: va   operator: -  root: 
 recommendations_generation           staff: -  curator: v    operator: -  root: v
 recommendations_recommendation       staff: -  curator: v    operator: -  root: v
 recommendations_profile              staff: -  curator: v    operator: -  root: v
+recommendations_firstissue           staff: -  curator: v    operator: -  root: v
+recommendations_starimport           staff: -  curator: -    operator: -  root: v
+recommendations_repositoryquery      staff: -  curator: -    operator: vacd root: vacd
+recommendations_namedrepository      staff: -  curator: -    operator: vacd root: vacd
 recommendations_interaction          staff: -  curator: -    operator: -  root: v
 recommendations_impression           staff: -  curator: -    operator: -  root: v
 recommendations_message              staff: -  curator: -    operator: -  root: v
@@ -207,6 +211,8 @@ issues_label                         staff: -  curator: v    operator: v  root: 
 issues_issue                         staff: -  curator: v    operator: v  root: v
 issues_issueedit                     staff: -  curator: v    operator: v  root: v
 issues_lineage                       staff: -  curator: v    operator: v  root: v
+issues_keyword                       staff: -  curator: vacd operator: vacd root: vacd
+issues_feed                          staff: -  curator: vacd operator: vacd root: vacd
 issues_suggestion                    staff: -  curator: v    operator: v  root: v
 issues_liveissue                     staff: -  curator: -    operator: v  root: v
 engine_run                           staff: -  curator: -    operator: v  root: v

@@ -17,7 +17,7 @@ from django.test import Client
 
 from engine.models import Audit
 from ostsite.tests.people import PASSWORD, code_of, confirmed, person, staff, visits
-from recommendations.models import Profile
+from recommendations.models import Profile, StarImport
 
 pytestmark = pytest.mark.django_db
 PROFILE = {
@@ -293,3 +293,34 @@ def test_a_password_stays_a_way_in(github):
     other = Client()
     other.post("/accounts/login/", {"login": "bob_webdev", "password": PASSWORD})
     assert name_in(other) == "bob_webdev"
+
+
+# Stars
+
+
+@pytest.mark.parametrize("process", ["login", "connect"])
+def test_who_comes_with_github_has_their_stars_read(github, process):
+    github.profile["login"] = "alice-ml"
+    go(github, confirmed(person("bob_webdev")) if process == "connect" else None, process=process)
+    found = StarImport.objects.get()
+    assert (found.login, found.state) == ("alice-ml", "waiting")
+    assert found.user == SocialAccount.objects.get().user
+
+
+def test_signing_in_asks_github_for_no_stars(github):
+    github.profile["login"] = "alice-ml"
+    go(github)
+    assert [path for path in github.asked if "starred" in path] == []
+
+
+def test_who_ended_the_reading_of_stars_comes_back_without_it(github):
+    github.profile["login"] = "alice-ml"
+    go(github)
+    StarImport.objects.update(state="stopped")
+    go(github)
+    assert StarImport.objects.get().state == "stopped"
+
+
+def test_who_signs_in_with_a_password_has_no_stars_read():
+    confirmed(person("bob_webdev"))
+    assert not StarImport.objects.exists()

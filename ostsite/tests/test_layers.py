@@ -21,9 +21,10 @@ BELOW = {"edge": "edge database outside pure", "database": "database pure", "out
 FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
-        "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent records schemas"
-        " scrubbing timing text twins urls vectors words",
-        "outside": "brokers collectors collectors.* groups http lines llm embeddings.base embeddings.local testing testing.*",
+        "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent records"
+        " schemas scrubbing timing text twins urls vectors words",
+        "outside": "brokers collectors collectors.* groups http lines llm embeddings.base embeddings.local testing"
+        " testing.*",
         "database": "postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs sources standing",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.filling embeddings.reading following gates"
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
@@ -32,17 +33,17 @@ LAYERS = {
         "pure": "claims comparing first_labels taking taxonomy scoring reasons texts evaluation readiness schemas",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
-        " inferring my_data",
-        "edge": "admin admin.* api api.* apps filters first_issues forms issue_filters management.* pages pages.* pipeline"
-        " profile_forms search serving stages stars templatetags templatetags.* urls weighing",
+        " inferring my_data settling",
+        "edge": "admin admin.* api api.* apps collecting filters first_issues forms issue_filters management.* pages"
+        " pages.* pipeline profile_forms search serving stages stars templatetags templatetags.* urls weighing",
     },
     "issues": {
-        "pure": "extracting filters identity labels law schemas",
+        "pure": "extracting filters identity keywords labels law schemas",
         "outside": "pocketbase",
         "database": "models models.* importing clusterings charting edits finding folding issuing exporting linking"
-        " publishing reading relabelling",
-        "edge": "admin admin.* alike api api.* apps labelling management.* pages pages.* pipeline relaying searching"
-        " stages urls",
+        " publishing reading relabelling seeding",
+        "edge": "admin admin.* alike api api.* apps collecting labelling management.* pages pages.* pipeline purging"
+        " relaying searching stages urls",
     },
 }
 

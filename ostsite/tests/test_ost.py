@@ -191,8 +191,13 @@ def scripted(ost, monkeypatch) -> None:
 
 
 def test_a_demo_like_a_live_one_tells_its_processes_where_the_sources_are(ost, idle, scripted, monkeypatch):
-    seen = []
-    monkeypatch.setattr(ost, "run", lambda *command: seen.append(dict(ost.os.environ)) or 3)
+    seen: list[dict[str, str]] = []
+
+    def run(*command: str) -> int:
+        seen.append(dict(ost.os.environ))
+        return 3
+
+    monkeypatch.setattr(ost, "run", run)
     assert ost.demo(serve=False, port=0, live_like=True) == 3
     assert seen[0]["GITHUB_API_URL"] == "http://127.0.0.1:9"
     assert seen[0]["DJANGO_SETTINGS_MODULE"] == "ostsite.live_like"

@@ -48,10 +48,13 @@ def test_making_roles_twice_writes_nothing(django_assert_max_num_queries):
     assert not [each for each in seen if each["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
 
 
-def test_no_role_lets_people_in_or_deletes_more_than_an_anomaly_it_saw():
+def test_no_role_lets_people_in_or_deletes_more_than_an_anomaly_it_saw_and_what_is_asked_for():
     pairs = set().union(*(permitted(role) for role in ROLES))
     deleted = {codename for _, codename in pairs if codename.startswith("delete_")}
-    assert deleted == {"delete_anomaly"}
+    assert deleted == {
+        "delete_anomaly",
+        *(f"delete_{asked_for}" for asked_for in ("keyword", "feed", "repositoryquery", "namedrepository")),
+    }
     assert not {app for app, _ in pairs} & {"auth", "mfa", "account"}
 
 

@@ -34,11 +34,15 @@ from recommendations.models import (
     Impression,
     Message,
     MessageEmbedding,
+    NamedRepository,
     ProfileEmbedding,
     Project,
     ProjectEmbedding,
+    RepositoryQuery,
+    StarImport,
 )
 from recommendations.tests import factories as make
+from recommendations.tests.first_issue_rows import make_first_issue
 
 # Settings of tests of the whole: passwords cost no time, and there is a token for the figures.
 UNHURRIED = {
@@ -133,6 +137,8 @@ class World:
     def hers(self) -> None:
         alice, project = self.people["alice"], self.project
         make.act(alice, project, "like")
+        make_first_issue(project)
+        StarImport.objects.create(user=alice, login="alice-ml", state="done", found=1, stored=1, next_at=None)
         Impression.objects.create(user=alice, project=project, request="0" * 32, rank=1)
         message = Message.objects.create(user=alice, message_id="m1", text="my own words", said_at=timezone.now())
         MessageEmbedding.objects.want({message.pk: "my own words"})
@@ -152,6 +158,8 @@ class World:
         Audit.objects.create(actor="root", action="look", subject="one")
         Source.objects.create(pipeline="recommendations", name="github", on=True)
         Fetch.objects.create(pipeline="recommendations", source="github", query="language:Go", state="left")
+        RepositoryQuery.objects.create(language="Go")
+        NamedRepository.objects.create(full_name="octo/tool")
         Upstream.objects.create(host="api.example", lane="search", own_pace=30)
 
     def client(self, who: str) -> Client:

@@ -116,7 +116,7 @@ class Acts(ReadOnly):
 
 @admin.register(Interaction)
 class InteractionAdmin(Acts):
-    list_display = fields = ("user", "kind", "project", "at", "count")
+    list_display = fields = ("user", "kind", "project", "at", "count", "from_github")
     list_filter = ("kind",)
 
 

@@ -212,7 +212,20 @@ class ProjectAdmin(Admin):
     fieldsets = (
         (None, {"fields": ("address", "description", "language", "topics", "license", "homepage")}),
         ("Figures", {"fields": ("stars", "forks", "watchers", "open_issues", "languages")}),
-        ("State", {"fields": ("is_archived", "is_disabled", "is_fork", "asks_newcomers", "first_seen_at")}),
+        (
+            "State",
+            {
+                "fields": (
+                    "is_archived",
+                    "is_disabled",
+                    "is_fork",
+                    "asks_newcomers",
+                    "first_seen_at",
+                    "gone_at",
+                    "gone_reason",
+                )
+            },
+        ),
         ("Dates", {"fields": ("created_at", "updated_at", "pushed_at")}),
         ("README", {"fields": ("readme",), "classes": ("collapse",)}),
     )

@@ -28,7 +28,31 @@ DETAIL = {
     "disabled": False,
     "updated_at": "2026-11-02T08:00:00Z",
 }
-NEWCOMERS = {**PROJECT, "issues_url": "https://github.com/octo-org/gamekit/contribute"}
+FIRST_ISSUE = {
+    "title": "Say which asset is missing",
+    "number": 812,
+    "url": "https://github.com/octo-org/gamekit/issues/812",
+    "labels": ["Good First Issue", "assets"],
+    "comments": 2,
+    "claimed_at": None,
+    "created_at": "2026-10-20T08:00:00Z",
+    "updated_at": "2026-10-30T17:12:00Z",
+    "checked_at": "2026-11-03T09:10:00Z",
+    "readiness": {
+        "score": 0.85,
+        "verdict": "Ready to take",
+        "parts": [
+            {
+                "name": "free",
+                "share": 0.3,
+                "value": 1.0,
+                "adds": 0.3,
+                "says": "It is open, nobody is assigned, and no open pull request would close it.",
+            }
+        ],
+    },
+    "project": PROJECT,
+}
 SIMILAR = {"results": [{"project": PROJECT, "similarity": 0.83}]}
 CATEGORY = {"name": "Games", "aliases": ["Jeux"], "projects": 512, "description": "Games and what they are made with."}
 STACK = {"name": "Rust", "aliases": ["rustlang"], "projects": 903, "kind": "LANGUAGE"}

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from engine.api.serializers import PLAIN_WORDS, Asked, Choice, PageAsked, StrictSerializer, Text, Whole
 from recommendations.acts import PAGE_ACTS
 from recommendations.filters import DAYS, ORDERS
+from recommendations.first_labels import LONGEST as LONGEST_LABEL
 from recommendations.models import Profile, Project
 from recommendations.profile_forms import BIO_AT_MOST, CATEGORIES_AT_MOST, INTERESTS_AT_MOST, STACKS_AT_MOST
 from recommendations.search import LONGEST
@@ -36,7 +37,7 @@ class CountAsked(Asked):
     count = Whole(min_value=1, max_value=20, default=6, help_text="How many.")
 
 
-class NewcomersAsked(PageAsked):
+class ProjectsAsked(PageAsked):
     """The filters of the page of projects; recommendations/filters.py applies them."""
 
     q = Text(
@@ -59,10 +60,25 @@ class NewcomersAsked(PageAsked):
         help_text="Most stars first, unless asked otherwise; by relevance with `q`. `trending`, and all with `q`, ends"
         " after 200.",
     )
-
-
-class ProjectsAsked(NewcomersAsked):
     newcomers = Choice(["true", "false"], required=False, help_text="Whether it asks for newcomers.")
+
+
+class FirstIssuesAsked(PageAsked):
+    """The filters of the page of first issues; recommendations/issue_filters.py applies them."""
+
+    q = Text(max_length=LONGEST, required=False, trim_whitespace=False, help_text="Words of the title or the project.")
+    stack = serializers.ListField(
+        child=Term("stacks"), required=False, help_text="Its project is made with it; with several, with all of them."
+    )
+    category = Term("categories", required=False, help_text="The category of its project.")
+    language = Text(max_length=60, required=False, trim_whitespace=False, help_text="Its project's main language.")
+    label = Text(  # type: ignore[assignment]
+        max_length=LONGEST_LABEL,
+        required=False,
+        trim_whitespace=False,
+        help_text="A label, in any spelling: `Good First Issue :rocket:` is `good first issue`.",
+    )
+    project = Text(FULL_NAME, required=False, help_text="owner/name")
 
 
 class FeedbackAsked(PageAsked):
@@ -140,19 +156,48 @@ class ProjectDetail(ProjectFacts):
         return project.homepage if is_web(project.homepage) else ""
 
 
-class NewcomersFacts(ProjectFacts):
-    issues_url = serializers.SerializerMethodField(help_text="GitHub's list of its first issues.")
-
-    def get_issues_url(self, project: Project) -> str:
-        return f"{project.url}/contribute"
-
-
 def is_web(address: str) -> bool:
     try:
         found = urlsplit(address)
     except ValueError:
         return False
     return found.scheme in ("http", "https") and bool(found.hostname)
+
+
+class ReadinessPart(serializers.Serializer[Any]):
+    """One share of the score. value in [0, 1]; adds: share times value."""
+
+    name = serializers.CharField()
+    share = serializers.FloatField()
+    value = serializers.FloatField()
+    adds = serializers.FloatField()
+    says = serializers.CharField(help_text="Why, in a sentence.")
+
+
+class ReadinessFacts(serializers.Serializer[Any]):
+    """How ready it is for somebody new, as it stood at `checked_at`: `adds` of the parts sum to `score`."""
+
+    score = serializers.FloatField()
+    verdict = serializers.CharField(help_text="In a few words.")
+    parts = ReadinessPart(many=True)
+
+
+class FirstIssueFacts(serializers.Serializer[Any]):
+    """An issue that somebody new can take."""
+
+    title = serializers.CharField()
+    number = serializers.IntegerField()
+    url = serializers.URLField(help_text="Where it is.")
+    labels = serializers.ListField(child=serializers.CharField(), help_text="As its project spells them.")
+    comments = serializers.IntegerField()
+    claimed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When somebody last said in a comment that they take it."
+    )
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    checked_at = serializers.DateTimeField(help_text="When GitHub was last asked how it stands; two days ago at most.")
+    readiness = ReadinessFacts(source="ready")
+    project = ProjectFacts()
 
 
 class SimilarFacts(serializers.Serializer[Any]):

@@ -30,6 +30,7 @@ from recommendations import acts, answers, my_data, profiles, search, serving
 from recommendations.api import examples
 from recommendations.api import serializers as facts
 from recommendations.filters import ProjectFilter, faults, ordered
+from recommendations.issue_filters import FirstIssueFilter
 from recommendations.models import Category, Interaction, Profile, Project, Recommendation, TechStack
 
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -40,6 +41,7 @@ ORDERS = {
     "name": Order(F("full_name"), descending=False),
 }
 NEWEST_FIRST = Order(F("pk"))
+READIEST = Order(F("score"))
 
 
 def caller(request: Request) -> User:
@@ -221,20 +223,23 @@ def first_ids(projects: QuerySet[Project]) -> list[int]:
     return list(projects.values_list("pk", flat=True)[: search.MOST])
 
 
-class GoodFirstIssues(Projects):
-    asks = facts.NewcomersAsked
-    shows = facts.NewcomersFacts
+class GoodFirstIssues(ListView):
+    public = True
+    asks = facts.FirstIssuesAsked
 
     @described(
         "good_first_issues",
-        "Projects that ask for newcomers, with the address of their first issues.",
-        {200: (page_of(facts.NewcomersFacts), page(examples.NEWCOMERS))},
+        "Open issues for newcomers that nothing stands in the way of, the readiest first, and why.",
+        {200: (page_of(facts.FirstIssueFacts), page(examples.FIRST_ISSUE))},
     )
     def get(self, request: Request) -> Response:
-        return self.listed(request)
-
-    def offered(self) -> QuerySet[Project]:
-        return Project.objects.offered().filter(asks_newcomers=True)
+        filters = FirstIssueFilter(request.query_params)
+        for name, message in faults(filters, request.query_params, allowed=("page_size", CURSOR)).items():
+            raise Refusal(400, "bad_parameter", message, name)
+        links = ("project__category_links__category", "project__stack_links__stack")
+        issues = filters.qs.with_project().prefetch_related(*links)
+        size = self.asked["page_size"]
+        return Response(paging.by_key(request, issues, READIEST, size, lambda rows: drawn(facts.FirstIssueFacts, rows)))
 
 
 class Trending(Projects):

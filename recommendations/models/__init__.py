@@ -1,5 +1,7 @@
 """What is stored: who, what, how they met, and what was recommended. One noun a module."""
 
+from recommendations.models.collecting import NamedRepository, ProjectActivity, ProjectCommit, RepositoryQuery
+from recommendations.models.first_issue import FirstIssue, FirstIssueCheck
 from recommendations.models.interaction import Impression, Interaction
 from recommendations.models.message import Message, MessageEmbedding
 from recommendations.models.profile import Profile, ProfileCategory, ProfileEmbedding, ProfileTechStack
@@ -11,26 +13,34 @@ from recommendations.models.project import (
     ProjectTechStack,
 )
 from recommendations.models.recommendation import Generation, Recommendation, Weights
+from recommendations.models.star_import import StarImport
 from recommendations.models.taxonomy import Category, CategoryEmbedding, TechStack
 
 __all__ = [
     "Category",
     "CategoryEmbedding",
+    "FirstIssue",
+    "FirstIssueCheck",
     "Generation",
     "HybridVector",
     "Impression",
     "Interaction",
     "Message",
     "MessageEmbedding",
+    "NamedRepository",
     "Profile",
     "ProfileCategory",
     "ProfileEmbedding",
     "ProfileTechStack",
     "Project",
+    "ProjectActivity",
     "ProjectCategory",
+    "ProjectCommit",
     "ProjectEmbedding",
     "ProjectTechStack",
     "Recommendation",
+    "RepositoryQuery",
+    "StarImport",
     "TechStack",
     "Weights",
 ]

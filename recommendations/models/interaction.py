@@ -10,7 +10,10 @@ from recommendations.models.project import Project
 
 
 class Interaction(models.Model):
-    """One kind of act of one user on one project: how often, and when last."""
+    """One kind of act of one user on one project: how often, and when last.
+
+    from_github: a star that their list on GitHub brought, and takes away again when it is no longer on it.
+    """
 
     class Kind(models.TextChoices):
         STAR = "star"
@@ -30,6 +33,7 @@ class Interaction(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     at = models.DateTimeField()
     count = models.PositiveIntegerField(default=1)
+    from_github = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "project", "kind"], name="interaction_once")]

@@ -53,8 +53,8 @@ def keywords() -> models.Expression:
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def offered(self) -> ProjectQuerySet:
-        """What is still kept by its owners: neither archived nor disabled."""
-        return self.filter(is_archived=False, is_disabled=False)
+        """What is still kept by its owners: neither archived nor disabled, nor gone."""
+        return self.filter(is_archived=False, is_disabled=False, gone_at=None)
 
     def named(self, owner: str, name: str) -> ProjectQuerySet:
         """The one project of that name, in any case."""
@@ -109,6 +109,13 @@ class Project(models.Model):
     updated_at = models.DateTimeField(null=True, blank=True)
     pushed_at = models.DateTimeField(null=True, blank=True)
     first_seen_at = models.DateTimeField(db_default=Now())
+    node_id = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text="what GitHub's GraphQL knows it by"
+    )
+    gone_at = models.DateTimeField(null=True, blank=True, help_text="when it was found to be there no more")
+    gone_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
+    detailed_for = models.DateTimeField(null=True, blank=True, help_text="the push that its details are of")
+    details_after = models.DateTimeField(null=True, blank=True, help_text="details are not asked for before then")
     facts_hash = models.GeneratedField(expression=FACTS, output_field=models.CharField(max_length=32), db_persist=True)
     search = models.GeneratedField(expression=keywords(), output_field=SearchVectorField(), db_persist=True)
     asks_newcomers = models.GeneratedField(

@@ -21,8 +21,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_safe
 
-from engine.pages import number
-from recommendations import acts, my_data, profiles
+from engine.pages import Wait, number
+from recommendations import acts, my_data, profiles, stars
 from recommendations.inferring import Term, kind_of, suggestions
 from recommendations.models import (
     Category,
@@ -33,7 +33,14 @@ from recommendations.models import (
     Project,
     TechStack,
 )
-from recommendations.profile_forms import CATEGORIES_AT_MOST, STACKS_AT_MOST, InterestForm, WordsForm, words_of
+from recommendations.profile_forms import (
+    CATEGORIES_AT_MOST,
+    STACKS_AT_MOST,
+    InterestForm,
+    StarsForm,
+    WordsForm,
+    words_of,
+)
 
 ACTS_A_PAGE = 20
 UNPROCESSABLE = 422
@@ -124,8 +131,12 @@ def drawn(request: HttpRequest, user: User, error: ValidationError | None = None
     generation = Generation.objects.live()
     axes = axes_of(person)
     typed = {request.POST["do"]: request.POST} if error else {}
+    listed = stars.of(user)
     context = {
         "person": person,
+        "stars": listed,
+        "stars_form": StarsForm(typed.get("stars"), initial={"login": listed.login if listed else ""}),
+        "wait": Wait.of(request),
         "words": WordsForm(typed.get("words"), initial=words_of(person)),
         "interest": InterestForm(typed.get("interest"), profile=person),
         "axes": axes,
@@ -236,11 +247,23 @@ def forget_term(user: User, data: QueryDict) -> str:
     return f"Nothing is said of {term} any more."
 
 
+def begin_stars(user: User, data: QueryDict) -> str:
+    listed = stars.begin(user, data.get("login", ""))
+    return f"The stars of {listed.login} are read as soon as there is time."
+
+
+def stop_stars(user: User, data: QueryDict) -> str:
+    stars.stop(user)
+    return "Your list on GitHub is read no more, and the stars that it brought are removed."
+
+
 def undo_act(user: User, data: QueryDict) -> str:
     kind = data.get("kind", "")
     if kind not in {shelf.kind for shelf in SHELVES}:
         raise BadRequest("There is no such kind of act.")
     project = get_object_or_404(Project.objects.lean(), pk=number(data.get("project")))
+    if kind == Interaction.Kind.STAR:
+        stars.leave_out(user, project)
     acts.undo(user=user, project=project, kind=kind)
     return f"{project} is shown again." if kind == Interaction.Kind.DISMISS else f"{project} is removed."
 
@@ -254,6 +277,8 @@ DEEDS: dict[str, tuple[str, Callable[[User, QueryDict], str]]] = {
     "drop": ("terms", drop_term),
     "refuse": ("terms", refuse_term),
     "forget": ("terms", forget_term),
+    "stars": ("stars", begin_stars),
+    "stop-stars": ("stars", stop_stars),
     "undo": ("acts", undo_act),
 }
 

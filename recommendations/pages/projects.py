@@ -25,7 +25,8 @@ from engine.text import clip, printable
 from engine.urls import web_address
 from recommendations import acts, reasons, search, serving
 from recommendations.filters import DAYS, ORDERS, ProjectFilter, faults, ordered
-from recommendations.models import Project, ProjectCategory, ProjectTechStack
+from recommendations.models import Project, ProjectActivity, ProjectCategory, ProjectCommit, ProjectTechStack
+from recommendations.pages.first_issue_rows import of_project
 
 ON_A_PAGE = 20
 LANGUAGES = 30
@@ -255,12 +256,14 @@ def plain_list(request: HttpRequest, kind: str, projects: QuerySet[Project]) -> 
 @require_safe
 def project(request: HttpRequest, owner: str, name: str) -> HttpResponse:
     """All that is known of it, and how it stands with whoever looks."""
-    found = get_object_or_404(Project.objects.defer("search").named(owner, name))
+    rows = Project.objects.select_related("activity", "named").defer("search")
+    found = get_object_or_404(rows.named(owner, name))
     if (found.owner, found.name) != (owner, name):
         return redirect(found)
     context = {
         "project": found,
         "facts": facts(found),
+        "commits": latest_commits(found),
         "notices": notices(found),
         "homepage": web_address(found.homepage),
         "categories": placed(found, "category"),
@@ -269,6 +272,7 @@ def project(request: HttpRequest, owner: str, name: str) -> HttpResponse:
         "shares": shares(found.languages),
         "readme": beginning(found.readme),
         "similar": serving.similar(found, 6),
+        "first_issues": of_project(found),
         "problems": slots.fill("problems", found),
         "done": done_by(request, [found])[0],
         "place": serving.why(request.user, found) if isinstance(request.user, User) else None,
@@ -302,12 +306,41 @@ def facts(project: Project) -> dict[str, list[Fact]]:
     return {
         "counts": [Fact(label, getattr(project, name)) for label, name in counts],
         "dates": [Fact(label, getattr(project, name)) for label, name in dates],
+        "alive": alive(getattr(project, "activity", None)),
     }
+
+
+def alive(activity: ProjectActivity | None) -> list[Fact]:
+    """How much its people did when it was measured."""
+    if activity is None or activity.measured_at is None:
+        return []
+    told = [
+        Fact("Commits in 30 days", activity.commits_month),
+        Fact("Commits in a year", activity.commits_year),
+        Fact("Maintainers answer", answered(activity.response_hours)),
+    ]
+    return [fact for fact in told if fact.value is not None]
+
+
+def answered(hours: float | None) -> str | None:
+    """How long somebody of the project takes to answer, in words."""
+    if hours is None:
+        return None
+    if hours < 1:
+        return "within the hour"
+    count, unit = (round(hours), "hour") if hours < 48 else (round(hours / 24), "day")
+    return f"in {count:,} {unit}{'' if count == 1 else 's'}, half of the time sooner"
+
+
+def latest_commits(project: Project, count: int = 5) -> list[ProjectCommit]:
+    """Of a repository that somebody named: those of others are not kept."""
+    return list(project.commits.order_by("-committed_at", "pk")[:count]) if hasattr(project, "named") else []
 
 
 def notices(project: Project) -> list[str]:
     """What somebody who wants to contribute must know first."""
     said = [
+        (project.gone_at, "It is there no more: GitHub does not find it, and it is not recommended."),
         (project.is_archived, "Archived: its owners no longer change it, and it is not recommended."),
         (project.is_disabled, "Disabled on GitHub: it is not recommended."),
         (project.is_fork, "A fork: the original may be the better place to begin."),

@@ -23,6 +23,7 @@ from recommendations.tests.factories import (
     make_weights,
     score,
 )
+from recommendations.tests.first_issue_rows import make_first_issue
 
 pytestmark = pytest.mark.django_db
 V1 = "/api/v1/"
@@ -354,6 +355,7 @@ def test_ten_more_rows_cost_no_query(client, path):
         for n in range(start, start + 10):
             project = make_project(f"octo{n}/tool", stars=n, created_at=BORN, topics=["help-wanted"])
             belongs(project, make_category(f"C{n}"), make_stack(f"S{n}"))
+            make_first_issue(project)
 
     def queries():
         with CaptureQueriesContext(connection) as seen:
@@ -404,9 +406,70 @@ def test_trending_are_the_young_by_stars_a_day(client):
     assert names(client.get(f"{V1}trending/")) == ["octo/fast", "octo/slow"]
 
 
-def test_first_issues_lead_to_github(client, some):
-    body = client.get(f"{V1}good-first-issues/").json()
-    assert [each["issues_url"] for each in body["results"]] == ["https://github.com/octo3/tool/contribute"]
+# First issues
+
+
+def numbers(answer):
+    return [each["number"] for each in answer.json()["results"]]
+
+
+def test_the_readiest_first_issues_come_first(client):
+    project = make_project()
+    for number, facts in ((1, {"body": 0}), (2, {}), (3, {"assignees": 1})):
+        make_first_issue(project, number, **facts)
+    assert numbers(client.get(f"{V1}good-first-issues/")) == [2, 1]
+
+
+def test_a_first_issue_says_how_ready_it_is_and_why(client):
+    make_first_issue(make_project(), body=150)
+    (found,) = client.get(f"{V1}good-first-issues/").json()["results"]
+    ready = found["readiness"]
+    assert sum(part["adds"] for part in ready["parts"]) == pytest.approx(ready["score"], abs=1e-9)
+    assert all(part["says"].endswith(".") for part in ready["parts"])
+    assert (found["url"], found["project"]["full_name"]) == ("https://github.com/octo/tool/issues/1", "octo/tool")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("stack=Rust", [3]),
+        ("category=Games", [3]),
+        ("language=zig", [1]),
+        ("label=Easy", [2]),
+        ("q=paint", [2]),
+        ("project=octo3/Tool", [3]),
+        ("label=nothing", []),
+    ],
+)
+def test_first_issues_are_filtered(client, some, query, found):
+    first, second, third = some
+    first.language = "Zig"
+    first.save()
+    make_first_issue(first, 1)
+    make_first_issue(second, 2, title="Paint the door", labels=["E-easy"])
+    make_first_issue(third, 3)
+    assert numbers(client.get(f"{V1}good-first-issues/?{query}")) == found
+
+
+def test_first_issues_have_pages_that_hold_each_once(client):
+    project = make_project()
+    for number in range(7):
+        make_first_issue(project, number, body=number % 3 * 100)
+    found, address = [], f"{V1}good-first-issues/?page_size=3"
+    while address:
+        answer = client.get(address)
+        found += numbers(answer)
+        address = answer.json()["next"]
+    assert sorted(found) == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("stack=None", "stack"), ("project=a", "project"), ("order=stars", "order"), ("page=2", "page")],
+)
+def test_a_wrong_filter_of_first_issues_is_named(client, query, field):
+    answer = client.get(f"{V1}good-first-issues/?{query}")
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
 @pytest.mark.parametrize(("path", "name", "count"), [("categories/", "Games", 1), ("tech-stacks/", "Rust", 1)])

@@ -13,8 +13,9 @@ from schemathesis.engine import events, from_schema
 from engine.models import ApiKey, Run
 from recommendations import serving
 from recommendations.api import documents
-from recommendations.api.serializers import NewcomersAsked, ProjectsAsked
+from recommendations.api.serializers import FirstIssuesAsked, ProjectsAsked
 from recommendations.filters import MANY, ProjectFilter
+from recommendations.issue_filters import FirstIssueFilter
 from recommendations.tests.factories import (
     act,
     belongs,
@@ -114,7 +115,7 @@ def test_every_body_has_an_example():
 
 def test_the_filters_of_the_page_are_those_of_the_api():
     assert set(ProjectsAsked().fields) == {*ProjectFilter.base_filters, "page_size"}
-    assert set(ProjectsAsked().fields) - set(NewcomersAsked().fields) == {"newcomers"}
+    assert set(FirstIssuesAsked().fields) == {*FirstIssueFilter.base_filters, "page_size"}
     assert MANY == ("stack",)
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from engine.models import Allowance, ApiKey, Audit, IdempotentReply
 from recommendations import my_data
-from recommendations.models import Generation, Impression, Message, Profile, Recommendation
+from recommendations.models import Generation, Impression, Message, Profile, Recommendation, StarImport
 from recommendations.tests.factories import (
     give_vector,
     knows,
@@ -76,6 +76,7 @@ def alice():
     give_vector(message, [0, 1, 0])
     project, generation = make_project("octo/tool"), make_generation()
     star(user, project)
+    StarImport.objects.create(user=user, login="alice_ml", state="done", found=412, stored=412)
     recommend(user, project, generation)
     Impression.objects.create(user=user, project=project, request="0" * 32, rank=1)
     issue = apps.get_model("issues.Issue").objects.create(first_seen=NOW.date(), last_seen=NOW.date())

@@ -3,10 +3,12 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from engine.urls import web_address
 from recommendations import serving
-from recommendations.pages.projects import beginning, shares
+from recommendations.models import NamedRepository, ProjectActivity
+from recommendations.pages.projects import answered, beginning, shares
 from recommendations.tests.factories import (
     act,
     belongs,
@@ -260,3 +262,46 @@ def test_a_bar_of_languages_is_full_and_names_the_largest():
 @pytest.mark.parametrize("languages", [{}, {"C": 0}])
 def test_unknown_sizes_draw_no_bar(languages):
     assert shares(languages) == []
+
+
+# What collecting found
+
+
+@pytest.mark.django_db
+def test_what_is_there_no_more_says_so(client):
+    make_project("octo/tool", gone_at=timezone.now(), gone_reason="not found")
+    assert "there no more" in text(client)
+
+
+@pytest.mark.django_db
+def test_how_alive_it_is_is_said_as_far_as_it_was_measured(client):
+    measured = {"commits_month": 12, "response_hours": 5.4, "measured_at": timezone.now()}
+    ProjectActivity.objects.create(project=make_project("octo/tool"), **measured)
+    facts = client.get(ADDRESS).context["facts"]["alive"]
+    assert [(fact.label, fact.value) for fact in facts] == [
+        ("Commits in 30 days", 12),
+        ("Maintainers answer", "in 5 hours, half of the time sooner"),
+    ]
+
+
+@pytest.mark.django_db
+def test_the_last_commits_of_a_named_one_are_shown(client):
+    project = make_project("octo/tool")
+    NamedRepository.objects.create(full_name="octo/tool", project=project)
+    files = [[f"src/<b>{at}.py", 1, 2] for at in range(5)]
+    project.commits.create(sha="a" * 40, committed_at=timezone.now(), files=files)
+    page = text(client)
+    assert "src/&lt;b&gt;0.py" in page
+    assert "and 2 others" in page
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (0.2, "within the hour"),
+        (1.0, "in 1 hour, half of the time sooner"),
+        (72.0, "in 3 days, half of the time sooner"),
+    ],
+)
+def test_an_answers_time_is_said_in_words(hours, words):
+    assert answered(hours) == words

@@ -30,8 +30,19 @@ from issues.tests.rows import make_found
 from ostsite.tests.browser.site import read
 from ostsite.tests.people import person
 from recommendations import profiles
-from recommendations.models import Category, Impression, Message, MessageEmbedding, Project, TechStack
+from recommendations.models import (
+    Category,
+    Impression,
+    Message,
+    MessageEmbedding,
+    NamedRepository,
+    Project,
+    RepositoryQuery,
+    StarImport,
+    TechStack,
+)
 from recommendations.tests.factories import act, give_vector, make_model, make_project, make_weights, run, score
+from recommendations.tests.first_issue_rows import make_first_issue
 
 DIMENSIONS = 8
 YEAR = timedelta(days=365)
@@ -50,6 +61,7 @@ def furnish(count: int = 24) -> User:
     chance = random.Random(0)
     for project in Project.objects.all():
         give_vector(project, [chance.gauss(0.3, 1) for _ in range(DIMENSIONS)])
+    make_first_issues()
     alice = make_alice()
     give_vector(alice, [1] * DIMENSIONS)
     score()
@@ -94,6 +106,23 @@ def make_known_well() -> None:
     )
 
 
+def make_first_issues() -> None:
+    """Of each kind of readiness, more than a page of them, and one that is hard to draw."""
+    now = timezone.now()
+    claims: list[dict[str, Any]] = [{"claimed_at": now - timedelta(days=days)} for days in (3, 60)]
+    kinds = [{}, *claims, {"body": 40}, {"assignees": 1}]
+    projects = list(Project.objects.order_by("-pk")[:6])
+    for number in range(40):
+        labels = ["good first issue", ("documentation", "bug", "E-easy")[number % 3]]
+        title = f"Say in part {number} what failed, and where to look"
+        when = {"updated_at": now - timedelta(days=20 * number), "checked_at": now - timedelta(minutes=number)}
+        made = {"title": title, "labels": labels, "comments": number % 4, **when}
+        make_first_issue(projects[number % 6], number + 1, **made, **kinds[number % 5])
+    long = "Averylongwordwithoutanyplacetobreak" * 6
+    labels = ["easy", "l" * 50, *(f"label {number}" for number in range(9))]
+    make_first_issue(Project.objects.get(full_name="octo/atlas"), 99, title=long, labels=labels, comments=1)
+
+
 def make_hard_to_draw() -> None:
     """The longest texts, none of which has a place to break, and the greatest figures."""
     make_project(
@@ -123,6 +152,9 @@ def make_alice() -> User:
     )
     for project, kind in zip(Project.objects.order_by("pk"), ["star", "star", "like", "save", "dismiss"], strict=False):
         act(alice, project, kind)
+    read_at = timezone.now() - timedelta(hours=3)
+    told = {"found": 412, "stored": 409, "skipped": 2, "left_out": [1], "fetched_at": read_at}
+    StarImport.objects.create(user=alice, login="alice-ml", state="done", next_at=None, **told)
     return alice
 
 
@@ -175,6 +207,8 @@ def fill_the_admin(user: User) -> None:
     Run.objects.create(pipeline="issues", source="stackoverflow", day=day, state="partly", error="1 left behind")
     question = {"pipeline": "issues", "source": "stackoverflow", "day": day, "query": "python"}
     Fetch.objects.create(**question, state="left", reason="its quota is spent", records=57)
+    RepositoryQuery.objects.create(language="Go")
+    NamedRepository.objects.create(full_name="octo/tool")
     limits = {"quota": 300, "remaining": 0, "quiet_until": now + timedelta(hours=2), "reason": "its quota is spent"}
     Upstream.objects.create(host="api.stackexchange.example", lane="questions", own_pace=60, **limits)
     ApiKey.objects.issue(user, "laptop", ["read"], 30)

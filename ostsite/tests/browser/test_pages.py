@@ -167,6 +167,10 @@ def light_up(page: Page) -> None:
     expect(page.locator("#lit")).to_contain_text("light up")
 
 
+def reasons(page: Page) -> None:
+    page.locator(".why-ready summary").first.click()
+
+
 # Every page
 
 ATLAS = "/projects/octo/atlas/"
@@ -186,6 +190,11 @@ STRANGERS = [
     Stop("project-strange", "/projects/octo/archive/"),
     Stop("trending", "/trending/"),
     Stop("new", "/new/"),
+    Stop("first-issues", "/first-issues/", reasons),
+    Stop("first-issues-drawer", "/first-issues/", filters),
+    Stop("first-issues-filtered", "/first-issues/?label=easy&language=Python&q=failed"),
+    Stop("first-issues-nothing", "/first-issues/?q=zzzzqqqq"),
+    Stop("first-issues-fault", "/first-issues/?stack=none", status=400),
     Stop("problems", "/issues/"),
     Stop("problems-drawer", "/issues/", filters),
     Stop("problems-filtered", "/issues/?category=devtools&pay=yes&source=github&days=7"),
@@ -335,6 +344,7 @@ EMPTY_TO_STRANGERS = [  # with what fills it
     (Stop("empty-problems", "/issues/"), "run_pipeline issues"),
     (Stop("empty-days", "/issues/days/"), "run_pipeline issues"),
     (Stop("empty-new", "/new/"), "import_projects"),
+    (Stop("empty-first-issues", "/first-issues/"), "run_pipeline recommendations"),
 ]
 EMPTY_TO_MEMBERS = [
     (Stop("empty-for-you", "/for-you/"), "import_projects"),
