@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -49,6 +49,7 @@ class SourceAdmin(Kept):
         days = [today - timedelta(days=back) for back in range(DAYS, 0, -1)]
         rows = standing.sources(days)
         shown = {
+            "title": "Sources",
             "days": days,
             "by_day": [row for row in rows if get_pipeline(row.source.pipeline).by_day],
             "whole": [row for row in rows if not get_pipeline(row.source.pipeline).by_day],
@@ -64,8 +65,9 @@ class SourceAdmin(Kept):
             raise PermissionDenied
         scope, pipeline = asked_for(request)
         live = Run.objects.of(pipeline, scope.day, scope.source).live().exists()
-        if not live and not collecting.ask_again(pipeline, scope.source, scope.day):
-            collecting.ask_again(pipeline, scope.source, scope.day, everything=True)
+        day = scope.day or timezone.now().date()  # without days of its own it asks anew each day
+        if not live and not collecting.ask_again(pipeline, scope.source, day):
+            collecting.ask_again(pipeline, scope.source, day, everything=True)
         note(request, "collect again", " ".join(filter(None, [pipeline, scope.source, str(scope.day or "")])))
         try:
             run = jobs.request(pipeline, scope)
@@ -112,9 +114,14 @@ class FetchAdmin(ReadOnly):
 
     @admin.action(description="Ask again from the first page", permissions=["operate"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Fetch]) -> None:
-        count = collecting.open_again(queryset)
+        on = Source.objects.filter(on=True, pipeline=OuterRef("pipeline"), name=OuterRef("source"))
+        chosen = Fetch.objects.filter(pk__in=list(queryset.filter(Exists(on)).values_list("pk", flat=True)))
+        count = collecting.open_again(chosen)
+        opened = chosen.open().order_by()
+        for pipeline, source, day in opened.values_list("pipeline", "source", "day").distinct():
+            jobs.request(pipeline, Scope(day=day if get_pipeline(pipeline).by_day else None, source=source))
         note(request, "ask again", f"{count} questions")
-        self.message_user(request, f"{count} questions are open again; the next run asks them.", messages.SUCCESS)
+        self.message_user(request, f"{count} questions of sources that are on are asked again.", messages.SUCCESS)
 
 
 @admin.register(Upstream)

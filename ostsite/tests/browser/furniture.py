@@ -207,7 +207,7 @@ def fill_the_admin(user: User) -> None:
     Run.objects.create(pipeline="issues", source="stackoverflow", day=day, state="partly", error="1 left behind")
     question = {"pipeline": "issues", "source": "stackoverflow", "day": day, "query": "python"}
     Fetch.objects.create(**question, state="left", reason="its quota is spent", records=57)
-    RepositoryQuery.objects.create(language="Go")
+    RepositoryQuery.objects.get_or_create(language="Go", stars_from=5000)
     NamedRepository.objects.create(full_name="octo/tool")
     limits = {"quota": 300, "remaining": 0, "quiet_until": now + timedelta(hours=2), "reason": "its quota is spent"}
     Upstream.objects.create(host="api.stackexchange.example", lane="questions", own_pace=60, **limits)
