@@ -13,10 +13,10 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Min, QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
-from engine.gates import DatabaseGate
-from engine.http import PAUSE, Client, HttpError, Quiet, Refused
+from engine.gates import PROBE, DatabaseGate, later
+from engine.http import PAUSE, Client, HttpError, Limited, Quiet, Refused
 from engine.models import Fetch, Source
 from engine.pipeline import Later, StageError
 from engine.records import Collector, Page
@@ -26,7 +26,6 @@ logger = structlog.get_logger(__name__)
 Record = TypeVar("Record")
 
 PAGES = 500  # of one question; a source that has more is asked by narrower questions
-NEXT_TO_NOTHING = ("faults", "failed", "superseded")  # counts that are no progress
 
 
 def client(base: str, **facts: Any) -> Client:
@@ -96,7 +95,7 @@ def collect(
     while fetch := partition.due().first():
         yield ask(fetch, collector, store)
     if partition.open().exists():
-        until: datetime = partition.open().aggregate(first=Min("next_attempt_at"))["first"]
+        until: datetime = partition.open().aggregate(first=Min(Coalesce("next_attempt_at", Now())))["first"]
         reasons = partition.open().exclude(reason="").values_list("reason", flat=True)
         raise Later(until, f"{source}: {reasons.first()}")
     if left := partition.filter(state=Fetch.State.LEFT).count():
@@ -110,6 +109,8 @@ def ask(fetch: Fetch, collector: Collector[Record], store: Callable[[Sequence[Re
     except Quiet as quiet:
         fetch.now(reason=str(quiet)[:400])
         raise Later(quiet.until, str(quiet)) from None
+    except Limited as limited:  # more often than the client tries; the gate says for how long when it is asked again
+        raise Later(later(PROBE * settings.TIMING.upstream), str(limited)) from None
     except Refused as refusal:
         if refusal.everything:
             raise StageError(str(refusal)) from None
@@ -129,7 +130,8 @@ def ask(fetch: Fetch, collector: Collector[Record], store: Callable[[Sequence[Re
 
 def fault(fetch: Fetch, reason: str) -> None:
     logger.warning("page_not_read", fetch=fetch.pk, source=fetch.source, reason=reason)
-    fetch.failed(reason, settings.TIMING.wait_after(fetch.attempts + 1), settings.TIMING.attempts)
+    # a minute at least: StackExchange takes the same question within one for abuse
+    fetch.failed(reason, settings.TIMING.wait_after(fetch.attempts + 2), settings.TIMING.attempts)
 
 
 def advance(fetch: Fetch, page: Page[Any]) -> bool:
@@ -150,7 +152,7 @@ def begin_anew(fetch: Fetch, reason: str, done: dict[str, Any]) -> bool:
     """Its source gave less than it has: ask from the first page again, a few times, with pauses between."""
     rounds = fetch.rounds + 1
     given_up = rounds >= settings.TIMING.attempts
-    wait = timedelta(seconds=settings.TIMING.wait_after(rounds))
+    wait = timedelta(seconds=settings.TIMING.wait_after(rounds + 1))  # a minute at least, as after a fault
     return fetch.now(
         **{**done, "pages": 0, "reason": reason[:400]},
         rounds=rounds,

@@ -150,9 +150,9 @@ QUOTA = """
 """
 QUIET = """
     UPDATE engine_upstream SET reason = %(reason)s,
-        strikes = strikes + CASE WHEN %(named)s::float8 IS NULL THEN 1 ELSE 0 END,
+        strikes = least(strikes + CASE WHEN %(named)s::float8 IS NULL THEN 1 ELSE 0 END, 100),
         quiet_until = greatest(quiet_until, clock_timestamp() + interval '1 second' * %(scale)s
-            * coalesce(%(named)s::float8, least(%(unnamed)s * 2 ^ strikes, %(longest)s)))
+            * coalesce(%(named)s::float8, least(%(unnamed)s * 2 ^ least(strikes, 100), %(longest)s)))
     WHERE host = %(host)s AND lane = %(lane)s
 """
 

@@ -7,16 +7,14 @@ where the whole of it can be given up.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import math
 import os
-import socket
-import ssl
+import re
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,12 +23,12 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-import httpcore
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from engine.scrubbing import scrubbed
+from engine.dialling import transport
+from engine.scrubbing import SHORTEST, forms, scrubbed
 from engine.text import clip, printable, squeeze
 
 LONGEST = 10_000_000  # bytes of an answer, unpacked
@@ -41,6 +39,7 @@ GRACE = 5.0  # seconds after which a request is given up that does not notice it
 LONGEST_WAIT = 3600.0  # seconds that a server may ask for in a header
 SAID = 200  # characters of what a server says
 AGAIN = frozenset({408, 429, *range(500, 600)})
+LIKE_AN_ETAG = re.compile(r"[!-~]{1,200}")
 
 # What escapes httpx.HTTPError on bad addresses; the last two derive from ValueError too.
 BAD_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError)
@@ -109,6 +108,12 @@ class Answer:
         return 200 <= self.status < 300
 
     @property
+    def etag(self) -> str:
+        """By which it is known whether it changed; "" where that cannot be sent back."""
+        given = self.headers.get("etag", "")
+        return given if LIKE_AN_ETAG.fullmatch(given) else ""
+
+    @property
     def at(self) -> float:
         """When it was sent, epoch seconds by the server's own clock; ours where it does not say."""
         try:
@@ -160,8 +165,8 @@ class Open:
 
 
 def retry_after_only(answer: Answer) -> Limit:
-    """What most servers say of limits: 429, or a Retry-After of at most an hour."""
-    if answer.status not in (403, 429, 503):
+    """What most servers say of limits: 429, or a fault with a Retry-After of at most an hour."""
+    if answer.status != 403 and answer.status not in AGAIN:
         return Limit()
     named = retry_after(answer.headers, answer.at)
     if answer.status != 429 and named is None:
@@ -239,22 +244,22 @@ class Client:
         sent = {**(headers or {}), **self.credentials}
         asked = self.http.build_request(method, address, json=body, data=form, headers=sent)
         left = Left(self.deadline)
-        jitter = wait_random_exponential(multiplier=self.pause, max=LONGEST_PAUSE)
-
-        def wait(state: RetryCallState) -> float:
-            failed = state.outcome and state.outcome.exception()
-            if isinstance(failed, Limited) and not isinstance(self.gate, Open):
-                return 0.0  # the gate lets nobody through before the time
-            named = getattr(failed, "retry_after", None)
-            return float(jitter(state) if named is None else named)
-
         retrying = Retrying(
             retry=retry_if_exception_type((Unreachable, Unwell)),
-            stop=stop_after_attempt(self.tries) | stop_before_delay(self.deadline),
-            wait=wait,
+            stop=lambda state: state.attempt_number >= self.tries or state.upcoming_sleep >= left.seconds,
+            wait=self.wait,
             reraise=True,
         )
         return retrying(self.once, asked, lane, left)
+
+    def wait(self, state: RetryCallState) -> float:
+        """Seconds before the next try: those that the server named, else some below a bound that doubles."""
+        failed = state.outcome and state.outcome.exception()
+        if isinstance(failed, Limited) and not isinstance(self.gate, Open):
+            return 0.0  # the gate lets nobody through before the time
+        named = getattr(failed, "retry_after", None)
+        jitter = wait_random_exponential(multiplier=self.pause, max=LONGEST_PAUSE)
+        return float(jitter(state) if named is None else named)
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None, **facts: Any) -> Answer:
         return self.request("GET", path, params=params, **facts)
@@ -306,12 +311,24 @@ class Client:
             content = await unpacked(response.aiter_raw(), response.headers.get("content-encoding", ""), self.longest)
         finally:
             await response.aclose()
-        return Answer(response.status_code, response.headers, content)
+        headers = httpx.Headers([(name, self.hidden(value)) for name, value in response.headers.raw])
+        return Answer(response.status_code, headers, self.hidden(content))
+
+    def hidden(self, said: bytes) -> bytes:
+        """What came, without what was sent: a server may tell us our own credentials, and all that it says is shown."""
+        for secret in self.sent():
+            said = said.replace(secret.encode(), b"***")
+        return said
+
+    def sent(self) -> set[str]:
+        """Each credential, without the kind before it, as it can stand in a line."""
+        words = [value.split()[-1] for value in (*self.credentials.values(), *self.secrets.values()) if value.split()]
+        return {form for word in words if len(word) >= SHORTEST for form in forms(word)}
 
     def told(self, error: Exception) -> str:
         """What went wrong, without what was sent."""
         text = str(error)
-        for secret in (*self.credentials.values(), *self.secrets.values()):
+        for secret in self.sent():
             text = text.replace(secret, "***")
         return f"{self.host}: {tidy(text) or type(error).__name__}"
 
@@ -331,47 +348,6 @@ class Left:
         began = time.monotonic()
         yield
         self.ends += time.monotonic() - began
-
-
-# Where a request may go
-
-
-class PublicNetwork(httpcore.AnyIOBackend):
-    """Dials addresses of the public network only: looked up here, and dialled as they were looked up."""
-
-    async def connect_tcp(self, host: str, port: int, *facts: Any, **named: Any) -> httpcore.AsyncNetworkStream:
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(str(error)) from None
-        addresses = [str(each[4][0]) for each in found]
-        if not addresses or not all(is_public(address) for address in addresses):
-            raise BadAddress(f"{tidy(host)} is no address of the public network; ALLOW_PRIVATE_UPSTREAMS=1 allows it")
-        return await super().connect_tcp(addresses[0], port, *facts, **named)
-
-
-def is_public(address: str) -> bool:
-    """Whether it is reached over the public network, also what is hidden in an IPv6 address."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip.is_global and not ip.is_multicast
-    hidden: Iterable[ipaddress.IPv4Address | None] = (ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ()), nat64(ip))
-    inside = [each for each in hidden if each]
-    itself = bool(ip.ipv4_mapped) or (ip.is_global and not ip.is_multicast)
-    return itself and all(is_public(str(each)) for each in inside)
-
-
-def nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address behind one of the well-known prefix (RFC 6052)."""
-    known = ip in ipaddress.ip_network("64:ff9b::/96")
-    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if known else None
-
-
-def transport(public: bool) -> httpx.AsyncHTTPTransport:
-    made = httpx.AsyncHTTPTransport(verify=trusted(), trust_env=False)
-    if public:  # httpx has no way of saying so
-        made._pool = httpcore.AsyncConnectionPool(ssl_context=trusted(), network_backend=PublicNetwork())
-    return made
 
 
 async def unpacked(chunks: AsyncIterator[bytes], encoding: str, longest: int) -> bytes:
@@ -403,12 +379,6 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
 def tidy(text: str) -> str:
     """One short line of what came from outside, without secrets."""
     return clip(printable(squeeze(scrubbed(text))), SAID)
-
-
-@cache
-def trusted() -> ssl.SSLContext:
-    """The certificates of a process, read once: that takes long."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 @cache

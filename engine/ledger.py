@@ -23,9 +23,11 @@ from engine.models import Anomaly, Audit, Run, Step
 from engine.owner import owner
 from engine.pipeline import Scope, StageError
 
-# What a claim needs besides the run itself: a person takes whatever nobody works on, the queue what is due.
+# What a claim needs besides the run itself: a person takes whatever nobody works on, the queue what is due, and of a
+# source that was switched off nothing.
 FOR_A_PERSON = "(state IN ('waiting', 'quarantined') OR state = 'running' AND lease_until < clock_timestamp())"
-WHEN_DUE = "state = 'waiting' AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())"
+WHEN_DUE = """state = 'waiting' AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp())
+    AND NOT EXISTS (SELECT FROM engine_source s WHERE (s.pipeline, s.name) = (r.pipeline, r.source) AND NOT s."on")"""
 
 
 class Busy(Exception):
@@ -91,7 +93,7 @@ def claim(pipeline: str, scope: Scope, stages: Sequence[str] = ()) -> Run:
 
 
 def claim_due(pk: int) -> Run | None:
-    """For the queue: that run, if it is due. None: a ring too many, which is no fault."""
+    """For the queue: that run, if it is due. None: a ring too many, or its source is off, which is no fault."""
     return leased(pk, WHEN_DUE)
 
 
@@ -101,7 +103,7 @@ def leased(pk: int, condition: str) -> Run | None:
         cursor.execute(
             f"""
             WITH mine AS MATERIALIZED (
-                SELECT id, state FROM engine_run WHERE id = %s AND {condition} FOR UPDATE SKIP LOCKED)
+                SELECT id, state FROM engine_run r WHERE id = %s AND {condition} FOR UPDATE SKIP LOCKED)
             UPDATE engine_run r SET state = 'running', owner = %s, fence = r.fence + 1, next_attempt_at = NULL,
                 attempts = CASE mine.state WHEN 'quarantined' THEN 1 ELSE r.attempts + 1 END,
                 lease_until = clock_timestamp() + %s::interval
@@ -191,7 +193,10 @@ def hand_back(run: Run, step: Step, reason: str = "") -> None:
 def postpone(run: Run, step: Step, until: datetime, reason: str) -> None:
     """Nothing can be done before then, and it is nobody's fault."""
     give_back(held(run), scrubbed(reason)[:400], until)
-    end(step, Step.State.LOST)
+    if step.counts:
+        end(step, Step.State.LOST)
+    else:  # a server that is away for days would leave one a minute
+        step.delete()
 
 
 def give_back(runs: QuerySet[Run], reason: str = "", until: datetime | None = None) -> int:

@@ -15,7 +15,7 @@ def hide(secrets: Iterable[str]) -> None:
     """From now on `scrubbed` knows these secrets, and no others."""
     global _hidden
     known = {form for secret in secrets if len(secret) >= SHORTEST for form in forms(secret)}
-    _hidden = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))) or "(?!)")
+    _hidden = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))) or "(?!)", re.IGNORECASE)
 
 
 def scrubbed(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
 
+from django.conf import settings
 from django.db.models import Count, Max, Q, Sum
 from django.db.models.functions import Now
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -98,7 +99,8 @@ def asked(days: Sequence[date]) -> Mapping[Partition, Questions]:
     found: dict[Partition, Questions] = defaultdict(Questions)
     counts = {"asked": Count("pk")}
     counts |= {f"are_{state}": Count("pk", filter=Q(state=state)) for state in ("complete", "left", "open")}
-    grouped = Fetch.objects.exclude(state=Fetch.State.SPLIT).filter(Q(day__in=days) | Q(day=None))
+    whole = [name for name in settings.PIPELINES if not get_pipeline(name).by_day]
+    grouped = Fetch.objects.exclude(state=Fetch.State.SPLIT).filter(Q(day__in=days) | Q(pipeline__in=whole))
     partitions = grouped.order_by().values("pipeline", "source", "day").annotate(**counts, got=Sum("records"))
     for pipeline, source, day, *numbers in partitions.values_list("pipeline", "source", "day", *counts, "got"):
         key = (pipeline, source, day if get_pipeline(pipeline).by_day else None)
@@ -125,19 +127,22 @@ def figures() -> Iterator[Metric]:
 def of_sources() -> Iterator[Metric]:
     labels = ["pipeline", "source"]
     on = GaugeMetricFamily("ost_source_on", "Whether a source is collected from", labels=labels)
-    for row in Source.objects.all():
-        on.add_metric([row.pipeline, row.name], row.on)
+    rows = {(row.pipeline, row.name): row.on for row in Source.objects.all()}
+    for source, is_on in rows.items():
+        on.add_metric(source, is_on)
     yield on
     fresh = GaugeMetricFamily(
         "ost_source_last_success_timestamp_seconds", "When a source was last collected from", labels=labels
     )
-    for (pipeline, source), last in freshness().items():
-        fresh.add_metric([pipeline, source], last.timestamp())
+    for source, last in freshness().items():
+        if source in rows:
+            fresh.add_metric(source, last.timestamp())
     yield fresh
     fetches = GaugeMetricFamily("ost_fetches", "Questions to sources, by how far they got", labels=[*labels, "state"])
     grouped = Fetch.objects.values_list("pipeline", "source", "state").annotate(count=Count("pk")).order_by()
-    for pipeline, source, state, count in grouped:
-        fetches.add_metric([pipeline, source, state], count)
+    for pipeline, name, state, count in grouped:
+        if (pipeline, name) in rows:
+            fetches.add_metric([pipeline, name, state], count)
     yield fetches
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from engine.http import HttpError
+from engine.http import HttpError, Refused, Unreadable
 from engine.models import Anomaly
 from issues import collecting, folding
 from issues.folding import Where
@@ -25,17 +25,17 @@ logger = structlog.get_logger(__name__)
 DAYS = 30  # so long an item is looked at
 REQUESTS = 400  # to a source in one pass
 AT_LEAST = 20  # items are settled together
-SUSPICIOUS = 30  # items of one answer; that all of them vanished at once is not believed
+SUSPICIOUS = 20  # items; that all of so many vanished at once is not believed
 
 Batch = Sequence[tuple[int, str]]  # numbers of items, and what their source knows them by
 
 
 def by_clock() -> str:
     """One pass over all sources that are on; says what it did."""
-    ends = time.monotonic() + settings.TIMING.slice
+    began, sources = time.monotonic(), collecting.sources()
     counts: Counter[str] = Counter(checked=0, purged=0)
-    for source in collecting.sources():
-        counts.update(check(source, ends))
+    for at, source in enumerate(sources, 1):  # what one leaves of its share of the time is the next one's
+        counts.update(check(source, began + settings.TIMING.slice * at / len(sources)))
     return " ".join(f"{name}={count}" for name, count in counts.items())
 
 
@@ -47,10 +47,30 @@ def check(source: str, ends: float = float("inf")) -> Counter[str]:
             for batch in batches(source):
                 if time.monotonic() > ends:
                     break
-                counts += settle(source, batch, asked.gone([name for _, name in batch]))
+                counts += settle(source, batch, gone(asked, [name for _, name in batch]))
     except HttpError as error:
         logger.warning("not_checked", source=source, reason=str(error))
     return counts
+
+
+def gone(asked: collecting.Source, names: Sequence[str]) -> set[str]:
+    """Those that are there no more; one that its source will not speak of counts as there. Raises HttpError."""
+    try:
+        return asked.gone(names)
+    except (Refused, Unreadable) as error:
+        if isinstance(error, Refused) and error.everything:
+            raise
+        found = [each for each in (alone(asked, name) for name in names) if each is not None]
+        if not found:  # it speaks of none of them: that is no fault of one
+            raise
+    return set().union(*found)
+
+
+def alone(asked: collecting.Source, name: str) -> set[str] | None:
+    try:
+        return asked.gone([name])
+    except (Refused, Unreadable):
+        return None
 
 
 def batches(source: str) -> Iterator[Batch]:

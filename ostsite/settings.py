@@ -357,6 +357,7 @@ REDDIT_TOKEN_URL = environment.upstream(
     "REDDIT_TOKEN_URL", "https://www.reddit.com/api/v1/access_token", ALLOW_PRIVATE_UPSTREAMS
 )
 REDDIT_CLIENT_ID = environment.header("REDDIT_CLIENT_ID")
+environment.secrets.add(REDDIT_CLIENT_ID)
 REDDIT_CLIENT_SECRET = environment.key("REDDIT_CLIENT_SECRET")
 if bool(REDDIT_CLIENT_ID) != bool(REDDIT_CLIENT_SECRET):
     raise ImproperlyConfigured(

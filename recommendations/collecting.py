@@ -7,7 +7,7 @@ import hmac
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import structlog
@@ -21,7 +21,9 @@ from engine import collecting
 from engine.collectors import github, github_api, github_details
 from engine.collectors.github import Found, Gone, Named
 from engine.collectors.github_details import Commit, Details, Failed
-from engine.http import Client, HttpError, Quiet, Refused
+from engine.gates import PROBE
+from engine.gates import later as later_by_gate
+from engine.http import Client, HttpError, Limited, Quiet, Refused
 from engine.models import Fetch
 from engine.pipeline import Later, StageError
 from engine.records import Page, Repository
@@ -69,6 +71,8 @@ def connected() -> Iterator[GitHub]:
             yield GitHub(client(settings.GITHUB_API_URL), graph, heavy)
         except Quiet as quiet:
             raise Later(quiet.until, str(quiet)) from None
+        except Limited as limited:  # more often than was tried; the gate says for how long when it is asked again
+            raise Later(later_by_gate(PROBE * settings.TIMING.upstream), str(limited)) from None
         except HttpError as error:
             raise StageError(str(error)) from None
 
@@ -199,7 +203,7 @@ def say_found(record: Named) -> None:
         asked.update(on=False, reason=f"it is {project.full_name} now, which is named too"[:200])
         return
     others.filter(project=project).update(project=None)
-    asked.update(full_name=project.full_name, project=project, etag=record.etag[:200], reason="")
+    asked.update(full_name=project.full_name, project=project, etag=record.etag, reason="")
 
 
 # Details
@@ -243,7 +247,8 @@ def keep_details(outcomes: Sequence[Details | Gone | Failed]) -> Counter[str]:
         logger.warning("details_not_told", node=node_id, reason=reason)
     missed = list(failed)
     missed += [each.node_id for each in told if not each.whole]
-    counts = keep([each.repository for each in told])
+    # GitHub may name a node otherwise than it was asked for; the row keeps the name that it is found by.
+    counts = keep([replace(each.repository, node_id=each.node_id) for each in told])
     measure(whole)
     done(Project.objects.filter(node_id__in=[each.node_id for each in whole]))
     later(Project.objects.filter(node_id__in=missed))
@@ -312,7 +317,7 @@ def keep_rest(project: Project, told: github_details.Rest | Gone | HttpError) ->
 
 def passing(error: HttpError) -> HttpError:
     """A fault of one question. Raises it where it is one of all: a limit, or credentials that are refused."""
-    if isinstance(error, Quiet) or (isinstance(error, Refused) and error.everything):
+    if isinstance(error, Quiet | Limited) or (isinstance(error, Refused) and error.everything):
         raise error
     return error
 
@@ -362,7 +367,7 @@ def commits_of(rest: Client, named: NamedRepository) -> Iterator[Counter[str]]:
         project.commits.exclude(sha__in=listed.shas).delete()
     if weeks := github_details.weekly(rest, name):
         ProjectActivity.objects.update_or_create(project=project, defaults={"weekly": weeks})
-    asked = {"commits_for": project.pushed_at, "commits_etag": listed.etag[:200], "commits_after": None, "reason": ""}
+    asked = {"commits_for": project.pushed_at, "commits_etag": listed.etag, "commits_after": None, "reason": ""}
     NamedRepository.objects.filter(pk=named.pk).update(**asked)
     yield Counter(followed=1)
 

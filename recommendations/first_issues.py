@@ -35,7 +35,7 @@ LIMITS = 3  # in a row, after which the run fails and is tried again later
 DEADLINE = 3.0  # seconds for the look before a page is shown
 PATIENCE = 1.0  # seconds that it waits for its turn at GitHub
 A_MINUTE = 30  # such looks for all who look, so that nobody makes us hammer GitHub
-KEPT_CLOSED = timedelta(days=30)
+KEPT = timedelta(days=30)
 LOOKING = threading.Lock()  # one look a process at a time: the other threads go on serving
 
 
@@ -234,5 +234,5 @@ def stand(row: FirstIssue, answer: Stands | Gone | Failed, now: datetime) -> Non
 
 
 def prune(keep: int) -> int:
-    """Delete those that were closed a month ago."""
-    return FirstIssue.objects.filter(state="closed", checked_at__lt=Now() - KEPT_CLOSED).delete()[0]
+    """Delete those that nobody looked at for a month: closed ones, and those of projects that are asked no more."""
+    return FirstIssue.objects.filter(checked_at__lt=Now() - KEPT).delete()[0]

@@ -13,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -23,6 +23,7 @@ from engine.collecting import client
 from engine.collectors import github_api
 from engine.collectors.github_stars import AT_ONCE, NoList, Stars, is_login, starred
 from engine.http import Client, HttpError, Limited, Quiet
+from engine.ledger import reason_of
 from engine.models import Allowance
 from engine.records import Star
 from recommendations import collecting, profiles
@@ -172,7 +173,10 @@ def read(mine: StarImport, until: float) -> str:
     except HttpError as error:
         logger.warning("stars_not_read", user=mine.pk, reason=str(error))
         fail(mine, str(error))
-        return "failed"
+    except DatabaseError as error:  # two who store the same repository at once; no list may keep the others waiting
+        logger.warning("stars_not_stored", user=mine.pk, reason=reason_of(error))
+        fail(mine, "They could not be stored.")
+    return "failed"
 
 
 def pages(mine: StarImport, asked: Client, until: float) -> str:

@@ -248,4 +248,4 @@ class Repositories:
         facts = {**vars(found)}
         if self.graph:  # the details tell of topics, in an order of their own
             facts["topics"] = None
-        return Page([Named(**facts, asked_as=name, etag=answer.headers.get("etag", ""))])
+        return Page([Named(**facts, asked_as=name, etag=answer.etag)])

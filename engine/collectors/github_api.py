@@ -7,10 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.collectors.shapes import Shape, whole
-from engine.http import LONGEST_WAIT, Answer, BadAddress, Client, Limit, Refused, Unreadable, retry_after, tidy
+from engine.http import (
+    AGAIN,
+    LONGEST_WAIT,
+    Answer,
+    BadAddress,
+    Client,
+    Limit,
+    Refused,
+    Unreadable,
+    retry_after,
+    retry_after_only,
+    tidy,
+)
 
 CORE, SEARCH, GRAPHQL = "core", "search", "graphql"
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -53,7 +66,7 @@ def limits(answer: Answer) -> Limit:
         return Limit(True, None, whole_host=True, reason="its secondary limit", **facts)
     if is_limited_graph(answer) or (answer.status == 403 and "rate limit exceeded" in said):
         return Limit(True, facts["resets_in"], reason="its limit", **facts)
-    return Limit(**facts)
+    return replace(retry_after_only(answer), **facts) if answer.status in AGAIN else Limit(**facts)
 
 
 def is_limited_graph(answer: Answer) -> bool:

@@ -227,7 +227,7 @@ def rest_details(rest: Client, name: str, validators: Mapping[str, str]) -> Rest
         if told[each].status in GONE:
             return Gone(GONE[told[each].status], asked_as=name)
         refuse(told[each])
-    etags = {each: answer.headers.get("etag", "") or validators.get(each, "") for each, answer in told.items()}
+    etags = {each: answer.etag or validators.get(each, "") for each, answer in told.items()}
     sizes = told["languages"].json() if told["languages"].ok else None
     return Rest(sizes_of(sizes), readme_of(told["readme"]), {each: etag for each, etag in etags.items() if etag})
 
@@ -269,7 +269,7 @@ def last_commits(rest: Client, name: str, at_most: int, etag: str = "") -> Commi
             return Gone(GONE[answer.status], asked_as=name)
         refuse(answer)
         page = shas_of(answer.json())
-        newest = newest or answer.headers.get("etag", "")
+        newest = newest or answer.etag
         shas += page
         path = next_link(answer) if page else ""
     return Commits(list(dict.fromkeys(shas))[:at_most], newest)

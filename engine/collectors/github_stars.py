@@ -66,8 +66,10 @@ def starred(rest: Client, login: str, number: int, etag: str = "") -> Stars | No
     if not isinstance(rows, list):
         raise Unreadable("GitHub answers with no list of stars")
     stars, _ = sorted_out(rows, star_of)
+    if rows and not stars:  # else all that was imported would be taken for taken back
+        raise Unreadable("GitHub answers with stars that cannot be read")
     links = links_of(answer)
-    return Stars(stars, len(rows), answer.headers.get("etag", "")[:200], "next" in links, page_named(links))
+    return Stars(stars, len(rows), answer.etag, "next" in links, page_named(links))
 
 
 def star_of(value: Any) -> Star | str:

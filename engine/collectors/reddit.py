@@ -11,11 +11,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from engine.collectors.shapes import Epoch, Shape, Text, page_of, read, whole
 from engine.collectors.spans import Span
-from engine.http import LONGEST_WAIT, Answer, Client, Limit, Refused, Unreadable, retry_after, tidy
+from engine.http import (
+    AGAIN,
+    LONGEST_WAIT,
+    Answer,
+    Client,
+    Limit,
+    Refused,
+    Unreadable,
+    retry_after,
+    retry_after_only,
+    tidy,
+)
 from engine.records import Page, Post
 from engine.schemas import INTEGER, Count
 
@@ -60,7 +73,7 @@ class Listing(Shape):
 
 
 class Token(Shape):
-    access_token: Text
+    access_token: Annotated[str, Field(pattern=r"^[!-~]{1,4000}$")]  # it goes into a header
     expires_in: float = 3600.0
 
 
@@ -121,9 +134,9 @@ class Reddit:
         seen = int(count or 0) + len(found.children)
         if is_before(found.children, span):
             return page
-        if found.after and seen < MOST:
+        if found.after and found.after != after and seen < MOST:
             return replace(page, next=f"{seen} {found.after}")
-        if seen >= REACH or (after and not found.children):
+        if seen >= REACH or (after and (not found.children or found.after == after)):
             return replace(page, left=f"the listing ends after {seen} posts, before the day does")
         return page
 
@@ -199,7 +212,7 @@ def limits(answer: Answer) -> Limit:
         "whole_host": True,
     }
     if answer.status != 429:
-        return Limit(**facts)
+        return replace(retry_after_only(answer), **facts) if answer.status in AGAIN else Limit(**facts)
     named = retry_after(answer.headers)
     waits = [seconds for seconds in (named, resets) if seconds is not None]
     return Limit(True, min(max(waits), LONGEST_WAIT) if waits else None, reason="its limit", **facts)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
+
+from engine.models.source import Source
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -18,9 +20,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(state__in=Run.LIVE)
 
     def due(self) -> RunQuerySet:
-        """Waiting runs whose time has come, the one that waits longest first."""
+        """Waiting runs whose time has come, the one that waits longest first; none of a source that is off."""
         ripe = Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now())
-        return self.filter(ripe, state=Run.State.WAITING).order_by("created_at")
+        off = Source.objects.filter(pipeline=OuterRef("pipeline"), name=OuterRef("source"), on=False)
+        return self.filter(ripe, ~Exists(off), state=Run.State.WAITING).order_by("created_at")
 
 
 class Run(models.Model):

@@ -69,7 +69,6 @@ class Fetch(models.Model):
     reason = models.CharField(max_length=400, blank=True, default="")
     pages = models.PositiveIntegerField(default=0)
     records = models.PositiveIntegerField(default=0)
-    etag = models.CharField(max_length=200, blank=True, default="")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="faults since the last page")
     rounds = models.PositiveSmallIntegerField(default=0, help_text="how often its source gave less than it has")
     next_attempt_at = models.DateTimeField(null=True, blank=True)

@@ -7,6 +7,7 @@ import html
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -241,6 +242,6 @@ def content(reply: Reply) -> dict[str, Any]:
     try:
         payload = reply.payload
         said = json.loads(gzip.decompress(payload) if reply.header("content-encoding") == "gzip" else payload)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, EOFError, OSError, zlib.error):  # the last three: it is no gzip
         return {}
     return said if isinstance(said, dict) else {}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from engine import collecting
 from engine.pipeline import Pipeline, Scope, Stage, Work
@@ -32,6 +33,13 @@ def waiting(scope: Scope) -> int:
     return collecting.waiting("market", scope.source, scope.day)
 
 
+def collect_today(scope: Scope) -> Work:
+    today = datetime.now(UTC).date()
+    collecting.plan("stand", scope.source, today, ["all"])
+    yield from collecting.collect("stand", scope.source, today, Stall(), keep)
+    return None
+
+
 def cook(scope: Scope) -> Work:
     yield Counter(cooked=1)
     return None
@@ -48,4 +56,11 @@ MARKET = Pipeline(
     collecting=(Stage("collect", collect, waiting, units=("stored",)),),
     known=("farm", "mill"),
     sources=on,
+)
+STAND = Pipeline(
+    "stand",
+    (Stage("cook", cook, lambda scope: 1),),
+    collecting=(Stage("collect", collect_today, lambda scope: 1, units=("stored",)),),
+    known=("farm",),
+    sources=lambda: collecting.sources_on("stand"),
 )

@@ -9,8 +9,8 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from engine import collecting
-from engine.http import HttpError, Quiet, Refused, Unreadable
+from engine import collecting, pruning
+from engine.http import HttpError, Limited, Quiet, Refused, Unreadable
 from engine.models import Fetch
 from engine.pipeline import Later, StageError
 from engine.records import Page
@@ -135,6 +135,12 @@ def test_a_wait_is_no_fault_of_the_question():
     assert Fetch.objects.get().attempts == 0
 
 
+def test_a_limit_is_no_fault_of_the_question():
+    with pytest.raises(Later):
+        collect(Scripted(egg={"": Limited("api.example its limit", 429, None)}))
+    assert Fetch.objects.get().attempts == 0
+
+
 def test_what_a_source_refuses_is_left_and_the_rest_goes_on():
     kept = Kept()
     assert collect(Scripted(a=Refused("no such place"), b=Page(["b"])), kept)["failed"] == 1
@@ -204,3 +210,11 @@ def test_what_was_left_can_be_asked_for_again():
     kept = Kept()
     collect(Scripted(q=Page(["a"])), kept)
     assert kept.records == ["a"]
+
+
+def test_questions_that_nobody_asked_for_long_are_deleted_open_ones_too():
+    for query, days in (("egg", 91), ("ham", 1)):
+        Fetch.objects.create(
+            pipeline="meal", source="market", day=DAY, query=query, changed_at=Now() - timedelta(days=days)
+        )
+    assert (pruning.fetches(3), Fetch.objects.get().query) == (1, "ham")

@@ -197,3 +197,10 @@ def test_of_many_at_once_one_at_a_time_is_under_way_and_none_in_a_quiet_window()
         thread.join()
     assert (len(seen), most[0]) == (20, 1)
     assert [at for at, closed in seen if any(at < until for until in closed)] == []
+
+
+def test_a_limit_that_never_names_a_time_is_met_for_years(gate):
+    once(gate)
+    Upstream.objects.filter(lane="search").update(strikes=32_767)
+    once(gate, Limit(True, None))
+    assert 3590 < left_alone_for("search") <= 3600

@@ -12,6 +12,7 @@ from itertools import repeat
 
 import pytest
 
+from engine.dialling import is_public
 from engine.http import (
     Answer,
     BadAddress,
@@ -22,7 +23,6 @@ from engine.http import (
     Unreachable,
     Unreadable,
     Unwell,
-    is_public,
     retry_after_only,
 )
 
@@ -105,6 +105,13 @@ def test_an_answer_is_read_whole(site):
 def test_a_packed_answer_is_unpacked(site):
     body = gzip.compress(b'{"a": 1}')
     assert get(site(says(200, body, "Content-Encoding: gzip"))).json() == {"a": 1}
+
+
+@pytest.mark.parametrize(("said", "etag"), [('W/"a1"', 'W/"a1"'), ("é", ""), ('"' + "a" * 300 + '"', "")])
+def test_an_etag_is_taken_that_can_be_sent_back(site, said, etag):
+    with Client(site(says(200, b"", f"ETag: {said}"), says(304)).url) as each:
+        assert each.get("thing").etag == etag
+        assert each.get("thing", headers={"If-None-Match": etag}).status == 304
 
 
 def test_a_refusal_is_an_answer_and_asked_once(site):
@@ -339,6 +346,19 @@ def test_each_try_waits_for_its_turn(site):
     assert [told[0] for told in gate.told] == ["enter", "leave", "enter", "leave"]
     assert gate.told[0] == ("enter", "search", 30)
     assert [told[2] for told in gate.told[1::2]] == ["answers 503", ""]
+
+
+class Slow(Watched):
+    """A gate that takes its time."""
+
+    def enter(self, host, lane, per_minute, longest):
+        super().enter(host, lane, per_minute, longest)
+        time.sleep(0.4)
+
+
+def test_the_time_that_the_gate_takes_is_not_of_the_deadline(site):
+    with Client(site(says(503), says(503), says()).url, deadline=0.6, pause=0.01, gate=Slow()) as each:
+        assert each.get("thing").ok
 
 
 def test_a_limit_is_told_to_the_gate_which_says_when_to_go_on(site):

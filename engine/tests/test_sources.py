@@ -14,7 +14,7 @@ from engine.http import Quiet, Refused
 from engine.models import Audit, Fetch, Run, Source, Upstream
 from engine.pipeline import Scope
 from engine.tests import market
-from engine.tests.market import MARKET
+from engine.tests.market import MARKET, STAND
 from engine.tests.staff import sign_in, staff
 from engine.tests.test_commands import code
 
@@ -155,13 +155,28 @@ def test_what_follows_is_opened_when_the_sources_are_done(farm):
 
 
 @pytest.mark.parametrize(
-    "gave_up", [{"state": "quarantined"}, {"next_attempt_at": timezone.now() + timedelta(hours=5)}]
+    "gave_up",
+    [
+        {"state": "quarantined"},
+        {"next_attempt_at": timezone.now() + timedelta(hours=5)},
+        # Put off by a minute again and again, as by a server that is down.
+        {"next_attempt_at": timezone.now(), "created_at": timezone.now() - timedelta(hours=2)},
+    ],
 )
 def test_a_source_that_gave_up_or_waits_long_holds_no_day_up(farm, gave_up):
     reconciling.open_days(timezone.now().date())
     Run.objects.update(**gave_up)
     reconciling.open_days(timezone.now().date())
     assert opened() == [("farm", YESTERDAY), ("", YESTERDAY)]
+
+
+def test_a_source_that_was_switched_off_is_asked_by_no_run_that_waits(farm):
+    reconciling.open_days(timezone.now().date())
+    run = Run.objects.get(day=YESTERDAY)
+    code("sources", "--off", "farm")
+    assert (list(Run.objects.due()), jobs.work(run.pk)) == ([], "not due")
+    code("sources", "--on", "farm")
+    assert jobs.work(run.pk) == "done"
 
 
 def test_the_clock_rings_for_sources_that_wait_of_a_pipeline_without_days(farm, settings, monkeypatch):
@@ -189,6 +204,7 @@ def test_ten_more_servers_and_questions_cost_no_more_queries(farm, operator):
             assert operator.get(PAGE).status_code == 200
         return len(seen)
 
+    queries()  # the first makes a row for each source
     before = queries()
     Upstream.objects.bulk_create([Upstream(host=f"{n}.example", remaining=1, quota=2) for n in range(10)])
     for back in range(2, 12):
@@ -222,9 +238,39 @@ def test_questions_that_were_left_can_be_asked_again_one_by_one(farm, operator, 
         patch.setitem(market.PAGES, "", Refused("private"))
         collected()
     fetch = Fetch.objects.get()
-    operator.post(reverse("admin:engine_fetch_changelist"), {"action": "ask_again", "_selected_action": [fetch.pk]})
+    left = f"{reverse('admin:engine_fetch_changelist')}?state__exact=left"
+    operator.post(left, {"action": "ask_again", "_selected_action": [fetch.pk]})
     fetch.refresh_from_db()
     assert (fetch.state, fetch.reason) == ("open", "")
+    assert Run.objects.get(state="waiting").day == YESTERDAY
+
+
+def test_of_a_source_that_is_off_no_question_is_asked_again(farm, operator):
+    collected()
+    Source.objects.update(on=False)
+    operator.post(
+        reverse("admin:engine_fetch_changelist"),
+        {"action": "ask_again", "_selected_action": [Fetch.objects.get().pk]},
+    )
+    assert Fetch.objects.get().state == "complete"
+
+
+@pytest.fixture
+def stand(settings) -> Source:
+    """A source of a pipeline without days, which asks its questions anew each day."""
+    settings.PIPELINES = {"stand": "engine.tests.market.STAND"}
+    return Source.objects.create(pipeline="stand", name="farm", on=True)
+
+
+def test_a_click_collects_again_from_a_source_without_days(stand, operator):
+    runs.run(STAND, Scope(source="farm"))
+    operator.post(COLLECT, {"source": "stand/farm"})
+    assert Fetch.objects.get().state == "open"
+
+
+def test_of_a_source_without_days_all_that_was_ever_asked_is_shown(stand, operator):
+    runs.run(STAND, Scope(source="farm"))
+    assert "done; 3 records, 1 of 1 questions complete" in operator.get(PAGE).content.decode()
 
 
 def test_the_pace_of_a_server_is_the_operators(operator):

@@ -1,5 +1,6 @@
 """What vanished where it was said."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -116,6 +117,33 @@ def test_that_all_vanished_at_once_is_not_believed_and_told():
         assert purging.by_clock() == "checked=40 purged=0"
     assert RawItem.objects.count() == 40
     assert "vanished at once" in Anomaly.objects.get().message
+
+
+def test_that_twenty_vanished_one_after_the_other_is_not_believed_either():
+    brought("hackernews", *map(str, range(1, 21)))
+    with served("hackernews", upstreams.stories()):
+        assert purging.by_clock() == "checked=20 purged=0"
+    assert Anomaly.objects.exists()
+
+
+def test_one_post_that_its_source_does_not_speak_of_keeps_no_other_from_its_turn():
+    brought("github", "acme/reports#1", "acme/reports#2", "acme/reports#3")
+    with served("github", upstreams.issues("Times out", "Does not work", "Is slow")) as server:
+        blocked = Reply({"message": "Repository access blocked"}, 403)
+        server.faults.script(lambda asked: asked.path.endswith("/issues/1"), blocked, times=None)
+        server.upstream.delete_issue("acme/reports", 2)
+        assert purging.by_clock() == "checked=3 purged=1"
+    assert left() == {"acme/reports#1", "acme/reports#3"}
+
+
+def test_a_slow_source_takes_no_other_its_time(monkeypatch, settings):
+    settings.TIMING = replace(settings.TIMING, slice=100.0)
+    ends = []
+    monkeypatch.setattr(purging.collecting, "sources", lambda: ["github", "hackernews"])
+    monkeypatch.setattr(purging, "check", lambda source, until: ends.append(until) or {})
+    began = purging.time.monotonic()
+    purging.by_clock()
+    assert [pytest.approx(50, abs=5), pytest.approx(100, abs=5)] == [until - began for until in ends]
 
 
 def test_one_source_that_is_away_keeps_no_other_from_its_turn():

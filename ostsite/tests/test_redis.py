@@ -151,7 +151,7 @@ def test_what_a_schedule_should_ring_while_redis_is_away_is_rung_later(away, add
     jobs.ring_schedules()
     monkeypatch.setattr(Conf, "REDIS", address)
     jobs.ring_schedules()
-    assert {job for job, _ in rung()} == {"engine.jobs.start", "engine.jobs.prune"}
+    assert {job for job, _ in rung()} == {f"engine.jobs.{name}" for name in ("start", "collect", "prune", "chore")}
 
 
 def test_while_redis_is_away_the_ledger_is_kept_in_order(away):

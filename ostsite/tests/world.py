@@ -108,7 +108,7 @@ class World:
         self.hers()
         self.machinery()
         self.keys = keys(self.people["alice"], self.people["bob"])
-        self.clients = {name: confirmed(user) for name, user in self.people.items()}
+        self.clients = {name: confirmed(user, seconds_ago=-3000) for name, user in self.people.items()}
         self.clients |= {name: Client(headers=signed(text)) for name, text in self.keys.items()}
         self.clients["anon"] = Client()
         self.cookies = {name: copy.deepcopy(client.cookies) for name, client in self.clients.items()}
@@ -163,7 +163,7 @@ class World:
         Upstream.objects.create(host="api.example", lane="search", own_pace=30)
 
     def client(self, who: str) -> Client:
-        """Somebody's browser, in which they have just typed the password once more; or a program with a key."""
+        """Somebody's browser, in which the password was typed once more, for as long as the tests last; or a key's."""
         client = self.clients[who]
         client.cookies = copy.deepcopy(self.cookies[who])  # an earlier test may have signed them out
         return client

@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from engine import runs
+from engine.collectors.github_details import Details
 from engine.models import Fetch, Run, Upstream
 from engine.pipeline import Later, Scope, StageError
+from engine.records import Repository
 from engine.testing.github import Comment, Commit, GitHub, Issue, Repo, synthetic
 from engine.testing.serving import Clock, Reply, Server
 from engine.timing import Timing
@@ -405,3 +407,13 @@ def test_the_seed_is_sown_once():
     RepositoryQuery.objects.filter(language="go").delete()
     assert seeding.seed_queries() == 0
     assert RepositoryQuery.objects.count() == 5
+
+
+def test_a_repository_that_answers_to_an_older_node_is_told_of_once(serve):
+    project = Project.objects.create(
+        full_name="octo/tool1", github_id=1, node_id="MDEwOlJlcG9zaXRvcnkx", pushed_at=TODAY
+    )
+    told = Repository("octo/tool1", 1, "R_kgDO00000001", readme="Hello", pushed_at=TODAY)
+    collecting.keep_details([Details(project.node_id, told)])
+    assert not collecting.to_detail().exists()
+    assert ProjectActivity.objects.get().project == project

@@ -241,11 +241,12 @@ def test_a_fault_beside_a_null_closes_nothing(github):
     assert FirstIssueCheck.objects.get().reason == "Something went wrong"
 
 
-def test_what_was_closed_a_month_ago_is_deleted(github):
+@pytest.mark.parametrize("state", ["closed", "open"])
+def test_what_nobody_looked_at_for_a_month_is_deleted(github, state):
     offers(github)
     opened(github)
     collect()
-    FirstIssue.objects.update(state="closed")
+    FirstIssue.objects.update(state=state)
     late(days=31)
     assert (first_issues.prune(3), FirstIssue.objects.count()) == (1, 0)
 

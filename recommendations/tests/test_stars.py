@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.utils import timezone
 
 from engine.collectors.github_stars import is_login
@@ -212,6 +213,16 @@ def test_what_cannot_be_read_is_counted(github, alice):
     assert (mine().found, mine().stored, mine().skipped) == (3, 2, 1)
 
 
+def test_a_list_of_which_nothing_can_be_read_takes_nothing_away(github, alice, settings):
+    starring(github, 3)
+    read(alice)
+    settings.TIMING = settings.TIMING.faster(100)
+    github.server.faults.script("/users", Reply([{"starred_at": None, "repository": {}}] * 3), times=None)
+    tomorrow()
+    assert read() == "failed=1"
+    assert len(starred()) == 3
+
+
 def test_a_hidden_list_takes_nothing_away(github, alice):
     starring(github, 3)
     read(alice)
@@ -276,6 +287,20 @@ def test_a_fault_is_tried_again_later_and_says_why(github, alice, settings):
     github.server.faults.script("/users", Reply(b"", 500), times=10)
     assert read(alice) == "failed=1"
     assert (mine().attempts, "500" in mine().error, mine().state) == (1, True, "reading")
+
+
+def test_a_fault_of_the_database_keeps_no_other_list_from_its_turn(github, alice, monkeypatch):
+    def refuses(user: int, *facts: object) -> None:
+        if user == alice.pk:
+            raise IntegrityError("duplicate key")
+
+    monkeypatch.setattr(stars, "store", lambda user, *facts: refuses(user) or [])
+    starring(github, 1)
+    starring(github, 1, "bob")
+    stars.begin(alice, "ada")
+    stars.begin(make_user("bob"), "bob")
+    assert stars.by_clock() == "failed=1 read=1"
+    assert StarImport.objects.get(user=alice).attempts == 1
 
 
 def test_after_a_few_faults_it_is_tried_tomorrow(github, alice, settings):
