@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES = ("importing", "embedding", "scoring", "serving", "density")
-DRILLS = ("crashes", "kills", "storm", "collecting")  # minutes each, and only when named: what breaks must mend itself
+# Minutes each, and only when named: what breaks must mend itself.
+DRILLS = ("crashes", "kills", "storm", "collecting", "fetch_kills")
 
 
 @contextmanager

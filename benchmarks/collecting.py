@@ -50,7 +50,10 @@ def drill() -> int:
         for source in ("hackernews", "stackoverflow", "reddit", "github"):
             items = RawItem.objects.filter(source=source).count()
             wrong += compared(f"items from {source}", items, POSTS * len(DAYS))
-        report("requests for repositories", f"{requests(servers)['github']} beside {SEEN_BEFORE}")
+        report(
+            "requests to GitHub",
+            f"{requests(servers)['github']} with posts and first issues, beside {SEEN_BEFORE} for repositories alone",
+        )
         return wrong
 
 

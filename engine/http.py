@@ -32,6 +32,7 @@ from engine.scrubbing import SHORTEST, forms, scrubbed
 from engine.text import clip, printable, squeeze
 
 LONGEST = 10_000_000  # bytes of an answer, unpacked
+PARTS = 500_000  # of JSON: read, a part of three bytes takes a hundred
 DEADLINE = 30.0  # seconds for a request, with all that it is tried again
 TRIES = 5
 PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds: full jitter below PAUSE, doubled each time
@@ -123,6 +124,8 @@ class Answer:
 
     def json(self) -> Any:
         """Raises Unreadable."""
+        if sum(self.body.count(sign) for sign in (b"{", b"[", b",")) > PARTS:
+            raise Unreadable(f"JSON of more than {PARTS:,} parts")
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:

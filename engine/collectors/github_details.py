@@ -289,7 +289,10 @@ def commit(rest: Client, name: str, sha: str) -> Commit | None:
     if answer.status in (404, 409, 422):
         return None
     refuse(answer)
-    told = read(CommitItem, answer.json())
+    found = answer.json()
+    if not (isinstance(found, dict) and found.get("sha")):
+        raise Unreadable("not the commit that was asked for")
+    told = read(CommitItem, found)
     if isinstance(told, str):
         return None
     when = told.commit.committer or told.commit.author

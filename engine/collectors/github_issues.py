@@ -25,7 +25,7 @@ REACH = 1_000  # hits of one search
 LONGEST, OPERATORS = 256, 5  # characters of a search, and the ORs in it
 SHORTEST = 4 * 3600  # seconds; results that stay incomplete in less are asked for again, not by less
 KNOWN_AS = re.compile(r"[\w.-]{1,100}/[\w.-]{1,100}#\d{1,12}", re.ASCII)
-NUMBERED = re.compile(r"https?://[^/]+/([\w.-]{1,100}/[\w.-]{1,100})/issues/(\d{1,12})", re.ASCII)
+NUMBERED = re.compile(r"https://github\.com/([\w.-]{1,100}/[\w.-]{1,100})/issues/(\d{1,12})", re.ASCII)
 
 
 class Reactions(Shape):

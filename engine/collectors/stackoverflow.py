@@ -19,6 +19,7 @@ from engine.records import Page, Post
 from engine.schemas import INTEGER, Count
 
 SOURCE = "stackoverflow"
+EVIDENCE = "https://stackoverflow.com/questions/"  # where posts are, whatever an answer says
 SITE = "stackoverflow"
 PER_REQUEST = 100  # questions that are looked at together whether they are there
 LISTED, BY_IDS = "questions", "questions/{ids}"  # methods, each with a backoff of its own
@@ -77,6 +78,8 @@ def post_of(row: Any) -> Post | str:
     asked = read(Question, row)
     if isinstance(asked, str):
         return asked
+    if not asked.link.startswith(EVIDENCE):
+        return "bad link"
     return Post(
         source=SOURCE,
         url=asked.link,

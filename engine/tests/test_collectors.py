@@ -233,6 +233,7 @@ class TestStackOverflow(CollectorContract):
         {**good, "question_id": None},
         {**good, "title": 7},
         {**good, "link": None},
+        {**good, "link": "https://example.org/questions/7"},
         {**good, "creation_date": "2026-09-01"},
         {**good, "creation_date": -1},
         {**good, "creation_date": 1e300},

@@ -138,9 +138,14 @@ def test_one_post_that_its_source_does_not_speak_of_keeps_no_other_from_its_turn
 
 def test_a_slow_source_takes_no_other_its_time(monkeypatch, settings):
     settings.TIMING = replace(settings.TIMING, slice=100.0)
-    ends = []
+    ends: list[float] = []
+
+    def check(source: str, until: float) -> dict[str, int]:
+        ends.append(until)
+        return {}
+
     monkeypatch.setattr(purging.collecting, "sources", lambda: ["github", "hackernews"])
-    monkeypatch.setattr(purging, "check", lambda source, until: ends.append(until) or {})
+    monkeypatch.setattr(purging, "check", check)
     began = purging.time.monotonic()
     purging.by_clock()
     assert [pytest.approx(50, abs=5), pytest.approx(100, abs=5)] == [until - began for until in ends]

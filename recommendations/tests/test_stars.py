@@ -290,11 +290,12 @@ def test_a_fault_is_tried_again_later_and_says_why(github, alice, settings):
 
 
 def test_a_fault_of_the_database_keeps_no_other_list_from_its_turn(github, alice, monkeypatch):
-    def refuses(user: int, *facts: object) -> None:
+    def refuses(user: int, *facts: object) -> list[object]:
         if user == alice.pk:
             raise IntegrityError("duplicate key")
+        return []
 
-    monkeypatch.setattr(stars, "store", lambda user, *facts: refuses(user) or [])
+    monkeypatch.setattr(stars, "store", refuses)
     starring(github, 1)
     starring(github, 1, "bob")
     stars.begin(alice, "ada")
