@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,6 +27,18 @@ class Chip(NamedTuple):
 
     text: str
     href: str
+
+
+def chips_of(given: QueryDict, words: Mapping[str, Callable[[str], str]]) -> list[Chip]:
+    """One chip a value in use, in the words of its parameter. Without it the list begins at the first page."""
+    found = []
+    for name, values in given.lists():
+        for value in values if name in words else ():
+            rest = given.copy()
+            rest.setlist(name, [other for other in values if other != value])
+            rest.pop("page", None)
+            found.append(Chip(words[name](value), f"?{rest.urlencode()}"))
+    return found
 
 
 def said(given: QueryDict) -> QueryDict:

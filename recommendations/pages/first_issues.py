@@ -14,7 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from engine.pages import Chip, HtmxRequest, number, page_at, said
+from engine.pages import HtmxRequest, chips_of, number, page_at, said
 from recommendations import first_issues
 from recommendations.filters import faults
 from recommendations.issue_filters import FirstIssueFilter
@@ -53,7 +53,7 @@ def results(filters: FirstIssueFilter, given: QueryDict) -> dict[str, Any]:
     rows = list(page.object_list)
     return {
         "asked": asked,
-        "chips": chips_of(given),
+        "chips": chips_of(given, WORDS),
         "page": page,
         "rows": rows,
         "look": address_of_look(rows),
@@ -75,18 +75,6 @@ def look(request: HtmxRequest) -> HttpResponse:
 
 
 # What there is to choose from
-
-
-def chips_of(given: QueryDict) -> list[Chip]:
-    """One chip a filter in use; without it the list begins at the first page."""
-    found = []
-    for name, values in given.lists():
-        for value in values if name in WORDS else ():
-            rest = given.copy()
-            rest.setlist(name, [other for other in values if other != value])
-            rest.pop("page", None)
-            found.append(Chip(WORDS[name](value), f"?{rest.urlencode()}"))
-    return found
 
 
 WORDS: dict[str, Callable[[str], str]] = {

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
 from engine import slots
-from engine.pages import TRIES, Chip, HtmxRequest, page_at, said, tried
+from engine.pages import TRIES, HtmxRequest, chips_of, page_at, said, tried
 from engine.text import clip, printable
 from engine.urls import web_address
 from recommendations import acts, reasons, search, serving
@@ -96,7 +96,7 @@ def results(request: HttpRequest, filters: ProjectFilter, given: QueryDict) -> d
     asked = filters.form.cleaned_data
     by_meaning, projects = found(asked, filters.qs)
     page = page_of(projects, given.get("page", ""))
-    chips, tries, spoken = chips_of(given), tried(request), languages()
+    chips, tries, spoken = chips_of(given, WORDS), tried(request), languages()
     return {
         "asked": asked,
         "chips": chips,
@@ -153,18 +153,6 @@ def done_by(request: HttpRequest, projects: list[Project]) -> list[set[str] | No
         return [None for _ in projects]
     done = acts.done(request.user, [project.pk for project in projects])
     return [done.get(project.pk, set()) for project in projects]
-
-
-def chips_of(given: QueryDict) -> list[Chip]:
-    """One chip a filter in use; each stack has its own. Without it the list begins at the first page."""
-    found = []
-    for name, values in given.lists():
-        for value in values if name in WORDS else ():
-            rest = given.copy()
-            rest.setlist(name, [other for other in values if other != value])
-            rest.pop("page", None)
-            found.append(Chip(WORDS[name](value), f"?{rest.urlencode()}"))
-    return found
 
 
 def stars_said(value: str) -> str:
