@@ -25,7 +25,7 @@ from recommendations.models import NamedRepository, Project, ProjectCommit, Repo
 DAY = date(2026, 9, 1)
 START = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
 POSTS, REPOSITORIES, COMMITS = 250, 60, 4
-MORE = 2  # requests after a kill: a list of commits and a commit of it; else a page
+MORE = 1  # requests after a kill: the one that was under way
 AFTER = (0.0, 0.01, 0.03)  # seconds behind an answer
 Row = tuple[object, ...]
 

@@ -354,11 +354,13 @@ def commits_of(rest: Client, named: NamedRepository) -> Iterator[Counter[str]]:
     project = named.project
     assert project is not None
     name = project.full_name
-    listed = github_details.last_commits(rest, name, named.commits, named.commits_etag)
+    listed = listed_before(named) or github_details.last_commits(rest, name, named.commits, named.commits_etag)
     if isinstance(listed, Gone):
         yield Counter(gone=mark_gone(Project.objects.filter(pk=project.pk), listed.reason))
         return
     if listed.shas is not None:
+        begun = {"push": str(project.pushed_at), "shas": listed.shas, "etag": listed.etag}
+        NamedRepository.objects.filter(pk=named.pk).update(commits_listed=begun)
         known = set(project.commits.values_list("sha", flat=True))
         for sha in listed.shas:
             if sha not in known and (found := github_details.commit(rest, name, sha)):
@@ -368,8 +370,16 @@ def commits_of(rest: Client, named: NamedRepository) -> Iterator[Counter[str]]:
     if weeks := github_details.weekly(rest, name):
         ProjectActivity.objects.update_or_create(project=project, defaults={"weekly": weeks})
     asked = {"commits_for": project.pushed_at, "commits_etag": listed.etag, "commits_after": None, "reason": ""}
-    NamedRepository.objects.filter(pk=named.pk).update(**asked)
+    NamedRepository.objects.filter(pk=named.pk).update(**asked, commits_listed=None)
     yield Counter(followed=1)
+
+
+def listed_before(named: NamedRepository) -> github_details.Commits | None:
+    """The list of this push that an interrupted claim was in the middle of."""
+    kept = named.commits_listed
+    if not kept or not named.project or kept["push"] != str(named.project.pushed_at):
+        return None
+    return github_details.Commits(kept["shas"][: named.commits], kept["etag"])
 
 
 def row_of(project: Project, commit: Commit) -> ProjectCommit:

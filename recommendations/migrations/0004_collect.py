@@ -79,6 +79,7 @@ class Migration(migrations.Migration):
                 ('on', models.BooleanField(default=True)),
                 ('etag', models.CharField(blank=True, default='', editable=False, max_length=200)),
                 ('commits_etag', models.CharField(blank=True, default='', editable=False, max_length=200)),
+                ('commits_listed', models.JSONField(blank=True, editable=False, help_text='what of a push is being read', null=True)),
                 ('commits_for', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('commits_after', models.DateTimeField(blank=True, editable=False, help_text='not asked for before then', null=True)),
                 ('reason', models.CharField(blank=True, default='', editable=False, help_text='why it, or its commits, could not be had', max_length=200)),

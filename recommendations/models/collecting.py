@@ -69,6 +69,7 @@ class NamedRepository(models.Model):
     )
     etag = models.CharField(max_length=200, blank=True, default="", editable=False)
     commits_etag = models.CharField(max_length=200, blank=True, default="", editable=False)
+    commits_listed = models.JSONField(null=True, blank=True, editable=False, help_text="what of a push is being read")
     commits_for = models.DateTimeField(null=True, blank=True, editable=False)
     commits_after = models.DateTimeField(null=True, blank=True, editable=False, help_text="not asked for before then")
     reason = models.CharField(
