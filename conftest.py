@@ -129,6 +129,9 @@ def fresh_process():
     PURSE.forget()
 
 
+ASYNC_UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"  # of this process, while it has a browser
+
+
 @pytest.fixture
 def manage():
     """Run manage.py as a process of its own, as a user would: (code, stdout, stderr)."""
@@ -138,7 +141,7 @@ def manage():
             [sys.executable, str(Path(__file__).parent / "manage.py"), *arguments],
             capture_output=True,
             text=True,
-            env={**os.environ, **environment},
+            env={**{name: value for name, value in os.environ.items() if name != ASYNC_UNSAFE}, **environment},
             timeout=120,
             check=False,
         )
