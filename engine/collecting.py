@@ -73,10 +73,18 @@ def open_again(fetches: QuerySet[Fetch]) -> int:
     )
 
 
-def waiting(pipeline: str, source: str, day: date | None) -> int:
-    """Questions of the partition that are open; 1 where none was ever asked."""
+def begin(pipeline: str, source: str, day: date | None, queries: Sequence[str], again: bool = False) -> None:
+    """Plan those questions. again: ask all of the partition anew, unless an earlier claim is in the middle of that."""
+    if again and not Fetch.objects.of(pipeline, source, day).open().exists():
+        ask_again(pipeline, source, day, everything=True)
+    plan(pipeline, source, day, queries)
+
+
+def waiting(pipeline: str, source: str, day: date | None, queries: Sequence[str]) -> int:
+    """Questions of the partition that are open, and those among the queries that were never asked."""
     fetches = Fetch.objects.of(pipeline, source, day)
-    return fetches.open().count() or int(not fetches.exists())
+    known = set(fetches.values_list("query", flat=True))
+    return fetches.open().count() + len(set(queries) - known)
 
 
 def collect(

@@ -19,7 +19,6 @@ from engine.cleaning import clean
 from engine.collectors import github_api, github_issues, hackernews, reddit, stackoverflow
 from engine.http import Client
 from engine.lines import first_fault
-from engine.models import Fetch
 from engine.pipeline import Later
 from engine.records import Page, Post
 from engine.text import printable
@@ -126,9 +125,7 @@ def phrases() -> list[str]:
 
 def waiting(source: str, day: date) -> int:
     """Questions that are open, or were never asked."""
-    fetches = Fetch.objects.of(PIPELINE, source, day)
-    known = set(fetches.values_list("query", flat=True))
-    return fetches.open().count() + len(set(queries(source, day)) - known)
+    return collecting.waiting(PIPELINE, source, day, queries(source, day))
 
 
 # What is kept
@@ -176,9 +173,7 @@ def collect(source: str, day: date, again: bool = False) -> Iterator[Counter[str
     over = datetime.combine(day + timedelta(days=1), time(), UTC) + SETTLED
     if datetime.now(UTC) < over:
         raise Later(over, f"the posts of {day} are collected when it is over")
-    if again and not Fetch.objects.of(PIPELINE, source, day).open().exists():  # else it goes on with what is open
-        collecting.ask_again(PIPELINE, source, day, everything=True)
-    collecting.plan(PIPELINE, source, day, queries(source, day))
+    collecting.begin(PIPELINE, source, day, queries(source, day), again)
     with connected(source) as asked:
         yield from collecting.collect(PIPELINE, source, day, gated(source, asked), lambda posts: store(posts, day))
 

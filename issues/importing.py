@@ -1,17 +1,15 @@
 """Lines of files become items: a block a transaction, by COPY and one conditional upsert."""
 
-import hashlib
-import hmac
 import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from engine.authors import author_hash
 from engine.bulk import copy_in
 from engine.cleaning import CLEANER, clean, language_of
 from engine.text import printable, squeeze
@@ -76,13 +74,6 @@ def row_of(line: ItemLine, day: date | None) -> list[Any]:
         author_hash(line.source, line.author), credited(line), line.licence or "",
         line.upstream_id if isinstance(line, CollectedLine) else "",
     ]  # fmt: skip
-
-
-def author_hash(source: str, author: str | None) -> str:
-    """Keyed, so that nobody can find a name by trying names; "" for nobody."""
-    if not author:
-        return ""
-    return hmac.new(settings.SECRET_KEY.encode(), f"{source}:{author}".encode(), hashlib.sha256).hexdigest()
 
 
 def credited(line: ItemLine) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,13 +16,13 @@ from django.db.models.functions import Coalesce, Lower, Now
 from pydantic import ValidationError
 
 from engine import collecting
+from engine.authors import author_hash
 from engine.collectors import github, github_api, github_details
 from engine.collectors.github import Found, Gone, Named
 from engine.collectors.github_details import Commit, Details, Failed
 from engine.gates import PROBE
 from engine.gates import later as later_by_gate
 from engine.http import Client, HttpError, Limited, Quiet, Refused
-from engine.models import Fetch
 from engine.pipeline import Later, StageError
 from engine.records import Page, Repository
 from recommendations import importing, settling
@@ -114,17 +112,14 @@ class Asking:
 
 def collect(day: date, again: bool = False) -> Iterator[Counter[str]]:
     """A page at a time. again: also what was answered already."""
-    if again and not Fetch.objects.of(PIPELINE, SOURCE, day).open().exists():  # else it is what a claim before began
-        collecting.ask_again(PIPELINE, SOURCE, day, everything=True)
-    collecting.plan(PIPELINE, SOURCE, day, queries(day))
+    collecting.begin(PIPELINE, SOURCE, day, queries(day), again)
     with connected() as asked:
         yield from collecting.collect(PIPELINE, SOURCE, day, Asking(asked, day), store)
 
 
 def collect_waiting(day: date) -> int:
     """Questions that are open, or were never asked."""
-    known = set(Fetch.objects.of(PIPELINE, SOURCE, day).values_list("query", flat=True))
-    return Fetch.objects.of(PIPELINE, SOURCE, day).open().count() + len(set(queries(day)) - known)
+    return collecting.waiting(PIPELINE, SOURCE, day, queries(day))
 
 
 def etags() -> dict[str, str]:
@@ -387,16 +382,7 @@ def row_of(project: Project, commit: Commit) -> ProjectCommit:
         project=project,
         sha=commit.sha,
         committed_at=commit.committed_at,
-        author_hash=author_hash(commit.author),
+        author_hash=author_hash(SOURCE, commit.author),
         files=[[path[:LONGEST_PATH], added, deleted] for path, added, deleted in commit.files],
         cut=commit.cut,
-    )
-
-
-def author_hash(author: str) -> str:
-    """Keyed, so that nobody can find a name by trying names; "" for nobody."""
-    return (
-        hmac.new(settings.SECRET_KEY.encode(), f"{SOURCE}:{author}".encode(), hashlib.sha256).hexdigest()
-        if author
-        else ""
     )

@@ -30,7 +30,7 @@ def collect(scope: Scope) -> Work:
 
 
 def waiting(scope: Scope) -> int:
-    return collecting.waiting("market", scope.source, scope.day)
+    return collecting.waiting("market", scope.source, scope.day, ["all"])
 
 
 def collect_today(scope: Scope) -> Work:

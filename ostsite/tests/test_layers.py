@@ -25,7 +25,8 @@ LAYERS = {
         " schemas scrubbing timing text twins urls vectors words",
         "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.local"
         " testing testing.*",
-        "database": "postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs sources standing",
+        "database": "authors postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs sources"
+        " standing",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.filling embeddings.reading following gates"
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
