@@ -3,7 +3,9 @@
 A value that no process can start with is refused while the settings load; here stands what needs the apps.
 """
 
+import os
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,6 +41,30 @@ def site_is_one_of_the_hosts(**kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Add the host of SITE_URL to ALLOWED_HOSTS."
     return [Error("SITE_URL is none of the ALLOWED_HOSTS.", hint=hint, id="ost.E002")]
+
+
+@register(Tags.security, deploy=True)
+def remote_database_is_encrypted(**kwargs: Any) -> list[CheckMessage]:
+    """Where nothing is said, the driver goes on in clear text when the server, or whoever plays it, has no TLS.
+
+    Any sslmode is an answer, also `disable` for a network that leads nowhere else.
+    """
+    facts: dict[str, Any] = settings.DATABASES["default"]
+    said = facts.get("OPTIONS", {}).get("sslmode") or os.environ.get("PGSSLMODE")
+    if said or all(is_here(host) for host in str(facts["HOST"]).split(",")):
+        return []
+    hint = "Add ?sslmode=verify-full&sslrootcert=system to DATABASE_URL, or the mode that your server has."
+    return [Warning("DATABASE_URL names another machine, and no sslmode.", hint=hint, id="ost.W003")]
+
+
+def is_here(host: str) -> bool:
+    """Whether it is this machine: a socket's folder, nothing, or a loopback address."""
+    if not host or host[0] in "/@" or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @register(Tags.database)

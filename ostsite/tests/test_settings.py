@@ -337,6 +337,35 @@ def test_a_deployment_names_its_hosts(settings, hosts, found):
     assert messages(["security"], include_deployment_checks=True) == found
 
 
+@pytest.mark.parametrize(
+    ("host", "options", "found"),
+    [
+        ("db.example", {}, ["ost.W003"]),
+        ("10.0.0.5", {}, ["ost.W003"]),
+        ("localhost,db.example", {}, ["ost.W003"]),
+        ("db.example", {"sslmode": "verify-full"}, []),
+        ("database", {"sslmode": "disable"}, []),
+        ("localhost", {}, []),
+        ("127.0.0.1", {}, []),
+        ("::1", {}, []),
+        ("/var/run/postgresql", {}, []),
+        ("", {}, []),
+    ],
+)
+def test_a_database_on_another_machine_says_whether_it_is_encrypted(settings, monkeypatch, host, options, found):
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    settings.ALLOWED_HOSTS = ["ost.example"]
+    monkeypatch.setitem(settings.DATABASES, "default", {"HOST": host, "OPTIONS": options})
+    assert messages(["security"], include_deployment_checks=True) == found
+
+
+def test_a_mode_of_the_driver_s_own_variable_counts_too(settings, monkeypatch):
+    monkeypatch.setenv("PGSSLMODE", "require")
+    settings.ALLOWED_HOSTS = ["ost.example"]
+    monkeypatch.setitem(settings.DATABASES, "default", {"HOST": "db.example", "OPTIONS": {}})
+    assert messages(["security"], include_deployment_checks=True) == []
+
+
 @pytest.mark.django_db
 def test_a_variable_that_differs_from_the_live_weights_is_named(settings):
     Weights.objects.current()
