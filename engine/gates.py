@@ -32,10 +32,14 @@ class Turn:
 
 
 class DatabaseGate:
-    """engine.http.Gate on the rows of Upstream. Seconds that a server names are `TIMING.upstream` of ours."""
+    """engine.http.Gate on the rows of Upstream. Seconds that a server names are `TIMING.upstream` of ours.
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self.patience = patience
+    alone: one request at a time to a host. Otherwise several may be under way, but for the one that tries a host again
+    after FAILURES faults in a row.
+    """
+
+    def __init__(self, patience: float = PATIENCE, alone: bool = True) -> None:
+        self.patience, self.alone = patience, alone
 
     def enter(self, host: str, lane: str, per_minute: float, longest: float) -> None:
         self.known(host, lane, per_minute)
@@ -68,18 +72,20 @@ class DatabaseGate:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT id, lane, clock_timestamp(), quiet_until, next_at, busy_until, reason FROM engine_upstream
+                SELECT id, lane, clock_timestamp(), quiet_until, next_at, busy_until, reason, failures
+                FROM engine_upstream
                 WHERE host = %s AND lane IN ('', %s) ORDER BY lane FOR UPDATE
                 """,
                 [host, lane],
             )
             rows = cursor.fetchall()
             now: datetime = rows[0][2]
+            alone = self.alone or any(row[7] >= FAILURES for row in rows)
             waits = [
                 Turn(seconds(until - now), until if key == "quiet" else None, why, key == "busy")
-                for _, _, _, quiet, following, busy, reason in rows
+                for _, _, _, quiet, following, busy, reason, _ in rows
                 for key, until, why in (
-                    ("quiet", quiet, reason), ("pace", following, "its pace"), ("busy", busy, "another request"),
+                    ("quiet", quiet, reason), ("pace", following, "its pace"), ("busy", busy if alone else None, "another request"),
                 )
                 if until and until > now
             ]  # fmt: skip
@@ -88,12 +94,12 @@ class DatabaseGate:
             cursor.execute(
                 """
                 UPDATE engine_upstream SET asked = asked + 1,
-                    busy_until = CASE WHEN lane = '' THEN clock_timestamp() + %(longest)s * interval '1 second' END,
+                    busy_until = CASE WHEN lane = '' AND %(alone)s THEN clock_timestamp() + %(longest)s * interval '1 second' END,
                     next_at = clock_timestamp() + CASE WHEN coalesce(per_minute, own_pace) > 0
                         THEN %(minute)s / coalesce(per_minute, own_pace) ELSE 0 END * interval '1 second'
                 WHERE id = ANY(%(ids)s)
                 """,
-                {"longest": longest, "minute": 60 * scale(), "ids": [row[0] for row in rows]},
+                {"longest": longest, "alone": alone, "minute": 60 * scale(), "ids": [row[0] for row in rows]},
             )
         return Turn(0.0)
 

@@ -78,10 +78,13 @@ def live_model_rules(databases: Sequence[str] | None = None, **kwargs: Any) -> l
         live = EmbeddingModel.objects.filter(state="live").exclude(used_at=None).first()
     except DatabaseError:
         return []
-    if live is None or (live.name, live.dimensions) == (settings.MODEL_NAME, settings.MODEL_DIMENSIONS):
+    wanted = EmbeddingModel.objects.named_by_settings()
+    if live is None or all(getattr(live, field) == value for field, value in wanted.items()):
         return []
-    hint = f"The live model rules; set MODEL_NAME={live.name} and MODEL_DIMENSIONS={live.dimensions}."
-    return [Warning("MODEL_NAME or MODEL_DIMENSIONS differs from the live model.", hint=hint, id="ost.W002")]
+    name = "MODEL_NAME" if live.provider == "local" else "EMBEDDING_MODEL"
+    provider = "" if live.provider == wanted["provider"] else f"EMBEDDING_PROVIDER={live.provider}, "
+    hint = f"The live model rules; set {provider}{name}={live.name} and MODEL_DIMENSIONS={live.dimensions}."
+    return [Warning(f"{name} or MODEL_DIMENSIONS differs from the live model.", hint=hint, id="ost.W002")]
 
 
 @register(Tags.database)

@@ -415,19 +415,55 @@ Q_CLUSTER = {
     "cache": "queue",
 }
 
-EMBEDDING_PROVIDERS = {"local": "engine.embeddings.local.LocalEmbedder"}
+EMBEDDING_PROVIDERS = {
+    "local": "engine.embeddings.local.LocalEmbedder",
+    "ollama": "engine.embeddings.providers.ollama",
+    "openai": "engine.embeddings.providers.openai",
+    "together": "engine.embeddings.providers.together",
+}
 EMBEDDING_PROVIDER = environment.choice("EMBEDDING_PROVIDER", "local", tuple(EMBEDDING_PROVIDERS))
 MODEL_NAME = environment.text("MODEL_NAME", "sentence-transformers/all-MiniLM-L6-v2")
-MODEL_DIMENSIONS = environment.whole("MODEL_DIMENSIONS", 384, 1, 2000)  # an index takes no more than 2,000
-KNOWN_WIDTHS = {"sentence-transformers/all-MiniLM-L6-v2": 384, "sentence-transformers/all-roberta-large-v1": 1024}
-if KNOWN_WIDTHS.get(MODEL_NAME, MODEL_DIMENSIONS) != MODEL_DIMENSIONS:
+REMOTE_MODELS = {
+    "ollama": "nomic-embed-text",
+    "openai": "text-embedding-3-small",
+    "together": "BAAI/bge-base-en-v1.5",
+}
+EMBEDDING_MODEL = environment.model("EMBEDDING_MODEL") or REMOTE_MODELS.get(EMBEDDING_PROVIDER, "")
+wanted_model = MODEL_NAME if EMBEDDING_PROVIDER == "local" else EMBEDDING_MODEL
+KNOWN_WIDTHS = {
+    "sentence-transformers/all-MiniLM-L6-v2": 384,
+    "sentence-transformers/all-roberta-large-v1": 1024,
+    "nomic-embed-text": 768,
+    "mxbai-embed-large": 1024,
+    "all-minilm": 384,
+    "BAAI/bge-base-en-v1.5": 768,
+    "togethercomputer/m2-bert-80M-8k-retrieval": 768,
+    "text-embedding-ada-002": 1536,
+}
+USUAL_WIDTHS = {**KNOWN_WIDTHS, "text-embedding-3-small": 1536, "text-embedding-3-large": 1536}  # made as wide as asked
+MODEL_DIMENSIONS = environment.whole(
+    "MODEL_DIMENSIONS", USUAL_WIDTHS.get(wanted_model, 384), 1, 2000  # an index takes no more than 2,000
+)  # fmt: skip
+if KNOWN_WIDTHS.get(wanted_model, MODEL_DIMENSIONS) != MODEL_DIMENSIONS:
     raise ImproperlyConfigured(
-        f"MODEL_DIMENSIONS is {MODEL_DIMENSIONS}; allowed: {KNOWN_WIDTHS[MODEL_NAME]}, the width of {MODEL_NAME}"
+        f"MODEL_DIMENSIONS is {MODEL_DIMENSIONS}; allowed: {KNOWN_WIDTHS[wanted_model]}, the width of {wanted_model}"
     )
+OLLAMA_URL = environment.base("OLLAMA_URL") or "http://127.0.0.1:11434"
+OPENAI_BASE_URL = environment.base("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+TOGETHER_API_KEY = environment.key("TOGETHER_API_KEY")
+TOGETHER_BASE_URL = environment.base("TOGETHER_BASE_URL") or "https://api.together.xyz/v1"
+for provider, name, key in (
+    ("openai", "OPENAI_API_KEY", OPENAI_API_KEY), ("together", "TOGETHER_API_KEY", TOGETHER_API_KEY),
+):  # fmt: skip
+    if provider == EMBEDDING_PROVIDER and not key:
+        raise ImproperlyConfigured(f"EMBEDDING_PROVIDER is {provider} without {name}; allowed: both, or another one")
+RETRY_ATTEMPTS = environment.whole("RETRY_ATTEMPTS", 3, 1, 4)  # with a fifth fault in a row the gate closes
+BATCH_DELAY_MS = environment.whole("BATCH_DELAY_MS", 0, 0, 60_000)
 EMBEDDING_DEVICE = environment.choice("EMBEDDING_DEVICE", "auto", ("auto", "cpu", "cuda"))
 BATCH_SIZE = environment.whole("BATCH_SIZE", 256, 1, 512)
 
-READ_TEXTS = environment.yes_or_no("READ_TEXTS", True)  # whether a web process loads the model, for what people type
+# Whether a web process has what people type embedded. Theirs leaves this machine only where the operator says so.
+READ_TEXTS = environment.yes_or_no("READ_TEXTS", EMBEDDING_PROVIDER == "local")
 
 # Which text of a project is embedded: its meaning alone, or the text of embed_star with its stars.
 PROJECT_TEXT = environment.choice("PROJECT_TEXT", "meaning", ("meaning", "embed_star"))

@@ -1,7 +1,9 @@
 """What an embedder is. Providers are made by engine.embeddings.filling, so that none knows of tables."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
+from datetime import datetime
+from typing import Protocol, runtime_checkable
 
 from engine.pipeline import StageError
 from engine.vectors import Matrix
@@ -17,3 +19,20 @@ class Embedder(Protocol):
 
 class EmbedderError(StageError):
     """The model cannot be loaded or used at all; the message says what to do."""
+
+
+class PutOff(EmbedderError):
+    """Nobody is to ask the provider before then, which is no failure of a text."""
+
+    def __init__(self, until: datetime, reason: str) -> None:
+        super().__init__(reason)
+        self.until = until
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An embedder whose calls are counted, because they cost something."""
+
+    def take_spent(self) -> Counter[str]:
+        """`calls`, `tokens` and `microdollars` since it was last asked; the last only where a price is known."""
+        ...

@@ -11,18 +11,21 @@ from django.apps import apps
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from engine.embeddings.base import Embedder, EmbedderError
+from engine.embeddings.base import Embedder, EmbedderError, Metered, PutOff
 from engine.ledger import operator
 from engine.logs import scrubbed
 from engine.models import Audit, Claimed, Embedding, EmbeddingModel, WorkerGroup
+from engine.pipeline import Later
 from engine.vectors import checked
 
 logger = structlog.get_logger(__name__)
 
 # What a text can do to a model. Anything else is a fault of ours and rises.
 TEXT_FAULTS = (ValueError, RuntimeError, IndexError, MemoryError)
+SETTLED = ("embedded", "failed", "superseded")  # what a text comes to; what a provider took is counted beside it
 
 
 def embedder(model: EmbeddingModel) -> Embedder:
@@ -51,6 +54,7 @@ def fill(
 ) -> Generator[Counter[str], None, None]:
     """Embed whatever waits in those tables, a batch a yield: `embedded`, `failed` (quarantined), `superseded`.
 
+    Of a remote provider also `calls`, `tokens` and `microdollars`.
     A batch that fails is handed back and comes again in smaller company, until the bad text is alone.
     """
     left = limit
@@ -62,8 +66,13 @@ def fill(
             if not claimed:
                 break
             counts = embed_claimed(table, model, lease, claimed)
-            left = left if left is None else left - sum(counts.values())
+            left = left if left is None else left - settled(counts)
             yield counts
+
+
+def settled(counts: Counter[str]) -> int:
+    """How many texts wait no more."""
+    return sum(counts[name] for name in SETTLED)
 
 
 def fill_all(
@@ -72,7 +81,7 @@ def fill_all(
     """For a run: end when nothing waits any more, whoever embedded it; `elsewhere` counts what others did.
 
     While a loop is at it, or a worker is there whose loop may begin, the run leaves the texts to that: a second
-    model in memory would only slow the first one down.
+    model in memory would only slow the first one down. Raises Later while the provider is to be left alone.
     """
     idle = 1.5 * settings.TIMING.idle
     busy = time.monotonic() if WorkerGroup.objects.alive().exists() else -idle
@@ -80,7 +89,10 @@ def fill_all(
     while left:
         if any(table.objects.leased(model).exists() for table in tables):
             busy = time.monotonic()
-        mine = next(fill(tables, model, batch), None) if time.monotonic() - busy >= idle else None
+        try:
+            mine = next(fill(tables, model, batch), None) if time.monotonic() - busy >= idle else None
+        except PutOff as put_off:
+            raise Later(put_off.until, str(put_off)) from None
         if mine is None:  # somebody has them by a lease or a lock, or may begin
             time.sleep(idle / 10)
         now = waiting(tables, model)
@@ -92,11 +104,15 @@ def watch(tables: Sequence[type[Embedding]], batch: int, idle: float, beat: Call
     """Fill for ever, for the live model. A pass that finds nothing writes nothing.
 
     idle: seconds between passes while nothing waits. beat: called at each pass and after each batch, at least
-    every `away` seconds. A database or a model that does not answer is tried again.
+    every `away` seconds. A database or a model that does not answer is tried again; a provider that wants to be left
+    alone is, until then.
     """
-    trouble, away = "", 2.5 * idle
+    trouble, away, until = "", 2.5 * idle, timezone.now()
     while True:
         beat()
+        if (left := (until - timezone.now()).total_seconds()) > 0:
+            time.sleep(min(left, max(away, 0.05)))
+            continue
         pause = idle
         try:
             if trouble:
@@ -111,7 +127,10 @@ def watch(tables: Sequence[type[Embedding]], batch: int, idle: float, beat: Call
             if reason != trouble:  # an outage is told once
                 logger.warning("embedding_put_off", reason=reason)
             trouble, pause = reason, away
-            connection.close()
+            if isinstance(error, PutOff):
+                until = error.until
+            else:
+                connection.close()
         time.sleep(pause)
 
 
@@ -125,7 +144,19 @@ def again(tables: Sequence[type[Embedding]]) -> int:
 
 
 def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: list[Claimed]) -> Counter[str]:
-    """One batch. Only a text that was alone is blamed; an interrupt or a model that cannot load blames none."""
+    """One batch, and what it took. An interrupt, or a model or provider that does not answer, blames no text."""
+    ids = [row.id for row in claimed]
+    try:
+        counts = settle(table, model, lease, claimed)
+    except (EmbedderError, KeyboardInterrupt, SystemExit):
+        table.objects.release(lease, ids)
+        raise
+    counts.update(spent(model))
+    return counts
+
+
+def settle(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: list[Claimed]) -> Counter[str]:
+    """What the texts come to. Only one that was alone is blamed."""
     ids = [row.id for row in claimed]
     try:
         vectors = checked(embedder(model).embed([row.text for row in claimed]), len(ids), model.dimensions)
@@ -137,13 +168,15 @@ def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, cla
             table.objects.filter(pk__in=ids, lease=lease).update(lease="", lease_until=None)
             return Counter()
         if not answers(model):
-            table.objects.release(lease, ids)
             raise EmbedderError(f"the model does not answer any more: {reason[:200]}") from error
         return Counter(failed=table.objects.refuse(lease, ids, reason))
-    except (EmbedderError, KeyboardInterrupt, SystemExit):
-        table.objects.release(lease, ids)
-        raise
     return Counter(embedded=kept, superseded=len(ids) - kept)
+
+
+def spent(model: EmbeddingModel) -> Counter[str]:
+    """What the provider took since the last batch, where it takes anything."""
+    found = embedder(model)
+    return found.take_spent() if isinstance(found, Metered) else Counter()
 
 
 def answers(model: EmbeddingModel) -> bool:

@@ -34,7 +34,7 @@ class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
     def named_by_settings(self) -> dict[str, Any]:
         return {
             "provider": settings.EMBEDDING_PROVIDER,
-            "name": settings.MODEL_NAME,
+            "name": settings.MODEL_NAME if settings.EMBEDDING_PROVIDER == "local" else settings.EMBEDDING_MODEL,
             "dimensions": settings.MODEL_DIMENSIONS,
         }
 

@@ -24,10 +24,11 @@ LAYERS = {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent records"
         " schemas scrubbing timing text twins urls vectors words",
         "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.local"
-        " testing testing.*",
+        " embeddings.remote testing testing.*",
         "database": "authors postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs sources"
         " standing",
-        "edge": "admin admin.* api api.* apps collecting commands embeddings.filling embeddings.reading following gates"
+        "edge": "admin admin.* api api.* apps collecting commands embeddings.filling embeddings.providers"
+        " embeddings.reading following gates"
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {

@@ -68,7 +68,14 @@ WRONG = [
     ("DATABASE_URL", "postgresql://someone:hunter2@db:0/ost", "postgresql://user:password@host:port/name"),
     ("DATABASE_URL", "postgresql://someone:hunter2@db", "postgresql://user:password@host:port/name"),
     ("DATABASE_URL", "postgresql://someone:hunter2@[db/ost", "postgresql://user:password@host:port/name"),
-    ("EMBEDDING_PROVIDER", "openai", "local"),
+    ("EMBEDDING_PROVIDER", "cohere", "local, ollama, openai, together"),
+    ("EMBEDDING_MODEL", "nomic embed", "at most 200 characters without blanks"),
+    ("RETRY_ATTEMPTS", "5", "a whole number from 1 to 4"),
+    ("BATCH_DELAY_MS", "-1", "a whole number from 0 to 60000"),
+    ("OLLAMA_URL", "localhost:11434", BASE),
+    ("OPENAI_BASE_URL", "http://someone:hunter2@models.example", BASE),
+    ("TOGETHER_BASE_URL", "file:///etc/passwd", BASE),
+    ("TOGETHER_API_KEY", "hunter2", KEY),
     ("EMBEDDING_DEVICE", "tpu", "auto, cpu, cuda"),
     ("MODEL_DIMENSIONS", "0", "a whole number from 1 to 2000"),
     ("MODEL_DIMENSIONS", "384.0", "a whole number from 1 to 2000"),
@@ -178,6 +185,21 @@ def test_a_live_store_needs_somebody_who_publishes(missing):
     said = refusal(**{**whole, missing: ""})
     assert said.startswith("POCKETBASE_URL is set without POCKETBASE_EMAIL or POCKETBASE_PASSWORD; allowed: all three")
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(("provider", "key"), [("openai", "OPENAI_API_KEY"), ("together", "TOGETHER_API_KEY")])
+def test_a_provider_without_its_key_is_refused_at_start(provider, key):
+    said = refusal(EMBEDDING_PROVIDER=provider)
+    assert said == f"EMBEDDING_PROVIDER is {provider} without {key}; allowed: both, or another one"
+
+
+@pytest.mark.parametrize(("model", "width"), [("", 768), ("mxbai-embed-large", 1024)])
+def test_a_remote_model_that_is_known_by_name_has_its_width(model, width):
+    assert load(EMBEDDING_PROVIDER="ollama", EMBEDDING_MODEL=model)["MODEL_DIMENSIONS"] == width
+
+
+def test_what_people_type_goes_to_no_provider_unless_the_operator_says_so():
+    assert load(EMBEDDING_PROVIDER="ollama", READ_TEXTS="")["READ_TEXTS"] is False
 
 
 def test_a_given_database_needs_a_given_secret_key():

@@ -52,7 +52,7 @@ class Command(BaseCommand):
             task = bars.add_task("embedding", total=min(filling.waiting(tables, model), limit or 10**9))
             for done in filling.fill(tables, model, batch, limit):
                 counts.update(done)
-                bars.advance(task, sum(done.values()))
+                bars.advance(task, filling.settled(done))
         state = "partly" if counts["failed"] else "done"
         self.summary(state=state, model=model.name, **counts, waiting=filling.waiting(tables, model))
         return DONE if state == "done" else INCOMPLETE
