@@ -243,8 +243,7 @@ class RemoteEmbedder:
             facts = {"client": client(self.route, os.getpid()), "encoding_format": self.provider.encoding}
         if self.name.startswith("text-embedding-3-"):
             facts["dimensions"] = self.dimensions
-        posts_go_through(os.getpid())
-        request = litellm().aembedding(
+        request = ours(os.getpid()).aembedding(
             model=self.route.model,
             input=texts,
             api_base=self.route.api_base,
@@ -457,5 +456,9 @@ class Posting:
 
 
 @cache
-def posts_go_through(process: int) -> None:
-    litellm().module_level_aclient = Posting(process)
+def ours(process: int) -> Any:
+    """LiteLLM with our connections below it."""
+    found = litellm()
+    found.module_level_aclient = Posting(process)
+    found.DEFAULT_MAX_RETRIES = 0  # it takes max_retries=0 for "not said", and would try three times
+    return found
