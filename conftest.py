@@ -14,7 +14,8 @@ from django.conf import settings
 DEPLOYED = (
     "RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
     "LOG_", "DEBUG", "ALLOWED_HOSTS", "READ_", "SITE_", "PROXY_", "GITHUB_", "EMAIL_", "CLUSTER_", "LLM_", "GROQ_",
-    "ANTHROPIC_", "OPENAI_", "OLLAMA_", "TOGETHER_", "RETRY_", "POCKETBASE_", "STACKEXCHANGE_", "REDDIT_", "HACKERNEWS_", "ALLOW_PRIVATE_",
+    "ANTHROPIC_", "OPENAI_", "OLLAMA_", "TOGETHER_", "RETRY_", "POCKETBASE_",
+    "STACKEXCHANGE_", "REDDIT_", "HACKERNEWS_", "ALLOW_PRIVATE_",
 )  # fmt: skip
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
 for name in list(os.environ):  # a deployment's variables are no part of a test

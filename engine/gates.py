@@ -85,7 +85,8 @@ class DatabaseGate:
                 Turn(seconds(until - now), until if key == "quiet" else None, why, key == "busy")
                 for _, _, _, quiet, following, busy, reason, _ in rows
                 for key, until, why in (
-                    ("quiet", quiet, reason), ("pace", following, "its pace"), ("busy", busy if alone else None, "another request"),
+                    ("quiet", quiet, reason), ("pace", following, "its pace"),
+                    ("busy", busy if alone else None, "another request"),
                 )
                 if until and until > now
             ]  # fmt: skip
@@ -94,7 +95,8 @@ class DatabaseGate:
             cursor.execute(
                 """
                 UPDATE engine_upstream SET asked = asked + 1,
-                    busy_until = CASE WHEN lane = '' AND %(alone)s THEN clock_timestamp() + %(longest)s * interval '1 second' END,
+                    busy_until = CASE WHEN lane = '' AND %(alone)s
+                        THEN clock_timestamp() + %(longest)s * interval '1 second' END,
                     next_at = clock_timestamp() + CASE WHEN coalesce(per_minute, own_pace) > 0
                         THEN %(minute)s / coalesce(per_minute, own_pace) ELSE 0 END * interval '1 second'
                 WHERE id = ANY(%(ids)s)

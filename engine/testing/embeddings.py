@@ -74,7 +74,9 @@ class Embeddings(Upstream):
 
     def refusal(self, asked: Asked, model: str, texts: Sequence[str]) -> Reply | None:
         if self.key and asked.headers.get("authorization") != f"Bearer {self.key}":
-            return self.error(401, f"Incorrect API key provided: {asked.headers.get('authorization')}", "invalid_api_key")
+            return self.error(
+                401, f"Incorrect API key provided: {asked.headers.get('authorization')}", "invalid_api_key"
+            )
         if model not in self.models:
             return self.unknown(model)
         if len(texts) > self.texts_at_most:

@@ -234,7 +234,7 @@ def test_a_broken_connection_is_tried_again(any_of_them):
 
 def test_it_is_tried_so_often_and_then_nobody_s_text_is_blamed(any_of_them):
     any_of_them.script(UNWELL, times=None)
-    with pytest.raises(EmbedderError, match="embeds nothing any more: .* HTTP 503"):
+    with pytest.raises(EmbedderError, match=r"embeds nothing any more: .* HTTP 503"):
         any_of_them.embedder(tries=3).embed(TEXTS)
     assert any_of_them.calls == 3 + 1  # the last one with a text beyond suspicion
 
@@ -261,7 +261,7 @@ def test_nobody_there_is_said():
 
 
 def test_a_refused_text_is_not_sent_twice(any_of_them):
-    with pytest.raises(ValueError, match="HTTP 400 .*is invalid"):
+    with pytest.raises(ValueError, match=r"HTTP 400 .*is invalid"):
         any_of_them.embedder().embed([*TEXTS, POISON])
     assert any_of_them.calls == 1
 
@@ -276,7 +276,7 @@ def test_a_refused_key_is_said_with_what_to_do(world, kind):
 
 def test_a_model_that_is_not_there_is_named(any_of_them):
     any_of_them.api.models = ["another"]
-    with pytest.raises(EmbedderError, match="HTTP 404 .*'tiny'"):
+    with pytest.raises(EmbedderError, match=r"HTTP 404 .*'tiny'"):
         any_of_them.embedder().embed(TEXTS)
 
 
