@@ -1,6 +1,6 @@
 """Remote providers: Ollama, OpenAI and Together through LiteLLM. What they answer is bounded and checked here.
 
-One object holds what a provider is: its limits, its labels, and its gate: pace, quiet windows and breaker of all processes.
+One object holds what a provider is: its limits, its labels, its gate (pace, quiet windows, breaker of all processes).
 """
 
 from __future__ import annotations
