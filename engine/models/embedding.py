@@ -1,4 +1,4 @@
-"""Texts and their vectors, which live beside their subject; which model made them."""
+"""Texts and their vectors, which live beside their subject."""
 
 from __future__ import annotations
 
@@ -13,68 +13,10 @@ from django.db.models.functions import Now
 from pgvector.django import CosineDistance, VectorField
 
 from engine.bulk import copy_in, copy_in_vectors
+from engine.models.embedding_model import EmbeddingModel
 from engine.owner import claimant, owner
 from engine.text import clip, text_hash
 from engine.vectors import Matrix
-
-
-class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
-    def live(self) -> EmbeddingModel:
-        """The one model whose vectors are served. The first ever wanted is live at once."""
-        found = self.filter(state=EmbeddingModel.State.LIVE).first()
-        if found is None:
-            return self.wanted()
-        wanted = self.named_by_settings()
-        differs = any(getattr(found, name) != value for name, value in wanted.items())
-        if differs and found.used_at is None and not self.filter(**wanted).exists():
-            self.filter(pk=found.pk, used_at=None).update(**wanted)  # it never made a vector: a mistake, perhaps
-            found.refresh_from_db()
-        return found
-
-    def named_by_settings(self) -> dict[str, Any]:
-        return {
-            "provider": settings.EMBEDDING_PROVIDER,
-            "name": settings.MODEL_NAME if settings.EMBEDDING_PROVIDER == "local" else settings.EMBEDDING_MODEL,
-            "dimensions": settings.MODEL_DIMENSIONS,
-        }
-
-    def wanted(self) -> EmbeddingModel:
-        """The model that the settings name; registered as filling when another one is live."""
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE engine_embeddingmodel IN SHARE ROW EXCLUSIVE MODE")
-            live = self.filter(state=EmbeddingModel.State.LIVE).exists()
-            return self.get_or_create(
-                **self.named_by_settings(),
-                defaults={"state": EmbeddingModel.State.FILLING if live else EmbeddingModel.State.LIVE},
-            )[0]
-
-
-class EmbeddingModel(models.Model):
-    """A model whose vectors are kept. One is live; another may fill beside it until a switch."""
-
-    class State(models.TextChoices):
-        FILLING = "filling"
-        LIVE = "live"
-        RETIRED = "retired"
-
-    name = models.CharField(max_length=200)
-    provider = models.CharField(max_length=30)
-    dimensions = models.PositiveIntegerField()
-    state = models.CharField(max_length=10, choices=State.choices, default=State.FILLING)
-    created_at = models.DateTimeField(auto_now_add=True)
-    used_at = models.DateTimeField(null=True, blank=True, help_text="when its first vector was stored")
-
-    objects = EmbeddingModelManager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["provider", "name", "dimensions"], name="embedding_model_once"),
-            models.UniqueConstraint(fields=["state"], condition=Q(state="live"), name="one_live_embedding_model"),
-            models.CheckConstraint(condition=Q(dimensions__range=(1, 2000)), name="dimensions_an_index_takes"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.dimensions})"
 
 
 class Claimed(NamedTuple):
@@ -250,6 +192,7 @@ class Embedding(models.Model):
     lease = models.CharField(max_length=80, blank=True, default="")
     lease_until = models.DateTimeField(null=True, blank=True)
     quarantined_at = models.DateTimeField(null=True, blank=True)
+    skipped_at = models.DateTimeField(null=True, blank=True, help_text="a quarantined text that a person gave up")
     error = models.TextField(blank=True, default="")
 
     objects = EmbeddingQuerySet.as_manager()
