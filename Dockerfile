@@ -2,7 +2,8 @@
 ARG PYTHON_IMAGE=python:3.11.14-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# PyTorch's index of CPU builds. Without it torch comes as the default index has it: on x86-64 with CUDA, gigabytes more.
+ARG TORCH_INDEX=
 ENV PATH=/opt/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 # hdbscan has no wheel for ARM; what compiles it stays in this stage. Debian keeps no older versions to pin.
@@ -12,10 +13,11 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && python -m venv /opt/venv
 COPY requirements.txt .
-# PyTorch's index is asked for torch alone: no other package can come from there, and the CPU build satisfies the pin.
-RUN pip install --no-deps --index-url "$TORCH_INDEX" "$(grep '^torch==' requirements.txt)" \
+# That index is asked for torch alone: no other package can come from there, and the CPU build satisfies the pin.
+RUN grep '^torch==' requirements.txt > torch.txt \
+    && pip install --no-deps ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r torch.txt \
     && pip install -r requirements.txt \
-    && python -c "import torch; assert torch.version.cuda is None, torch.__version__"
+    && python -c "import torch; assert not ('$TORCH_INDEX' and torch.version.cuda), torch.__version__"
 
 # Where issues may be published, for compose.yaml: PocketBase has no image of its own.
 FROM ${PYTHON_IMAGE} AS pocketbase

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from secrets import token_urlsafe
+from urllib.parse import quote
 
 FOLDER = Path(__file__).parent / "secrets"
 
@@ -18,17 +19,23 @@ def make(folder: Path) -> list[str]:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    password = keep(folder / "postgres_password", token_urlsafe(32))
-    # Without TLS, and saying so: the network between the two leads nowhere else, and this machine holds both ends.
-    address = f"postgresql://ost:{password}@database:5432/ost?sslmode=disable"
+    for name in ("postgres_password", "ost_password", "ost_web_password"):
+        keep(folder / name, token_urlsafe(32))
     for name, value in [
-        ("database_url", address),
+        ("database_url", address("ost", folder)),
+        ("web_database_url", address("ost_web", folder)),
         ("secret_key", token_urlsafe(48)),
         ("metrics_token", token_urlsafe(32)),
         ("grafana_password", token_urlsafe(24)),
     ]:
         keep(folder / name, value)
     return sorted(path.name for path in folder.iterdir())
+
+
+def address(role: str, folder: Path) -> str:
+    """Without TLS, and saying so: the network between the two leads nowhere else, and this machine holds both ends."""
+    password = quote((folder / f"{role}_password").read_text().strip(), safe="")
+    return f"postgresql://{role}:{password}@database:5432/ost?sslmode=disable"
 
 
 def keep(path: Path, value: str) -> str:

@@ -285,11 +285,11 @@ def test_the_secrets_that_are_mounted_are_made(tmp_path):
 
 
 def test_a_secret_that_is_there_stays(tmp_path):
-    (tmp_path / "postgres_password").write_text("mine\n")
+    (tmp_path / "ost_password").write_text("m/ne\n")
     first = make_secrets(tmp_path)
     assert make_secrets(tmp_path) == first
-    assert first["postgres_password"] == "mine\n"
-    assert environment.env.db_url_config(first["database_url"])["PASSWORD"] == "mine"
+    assert first["ost_password"] == "m/ne\n"
+    assert environment.env.db_url_config(first["database_url"])["PASSWORD"] == "m/ne"
 
 
 def test_only_their_owner_gets_to_the_secrets(tmp_path):
