@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import DataError, ProgrammingError, connection, transaction
 
 from engine.bulk import copy_in, copy_in_vectors, copy_into, copy_out_vectors
 from recommendations.models import Category
@@ -130,3 +130,9 @@ def test_a_stored_vector_of_another_width_is_refused(vectors):
     stored(vectors)
     with pytest.raises(ValueError, match="does not have 2 dimensions"):
         out(2)
+
+
+def test_a_fault_while_rows_are_copied_is_one_of_djangos():
+    """Whoever handles a full disk or a lost server knows Django's errors alone."""
+    with pytest.raises(DataError), transaction.atomic():
+        copy_into(Category._meta.db_table, {"name": "text"}, [("zero \0 byte",)])

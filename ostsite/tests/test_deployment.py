@@ -57,6 +57,10 @@ def said(*command: str) -> str:
     return done.stdout + done.stderr if done.returncode else ""
 
 
+def said_all(*command: str) -> str:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 def pods() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, document in MANIFESTS.items():
         if "template" in document.get("spec", {}):
@@ -118,6 +122,13 @@ def test_every_query_of_a_panel_can_be_read(tmp_path):
     assert said("promtool", "check", "rules", str(tmp_path / "rules.yml")) == ""
 
 
+def test_no_file_names_the_host_of_a_registry():
+    """Whoever installs or publishes says where from and where to, in the environment."""
+    host = re.compile(r"\b(?:(?:ghcr|quay|docker|gcr)\.io|(?:pypi|pythonhosted|pytorch|npmjs)\.org)\b")
+    tracked = said_all("git", "ls-files", "-z", ":!*.jsonl", ":!static/vendor").split("\0")
+    assert [name for name in tracked if name and host.search((ROOT / name).read_text(errors="ignore"))] == []
+
+
 # True of the code
 
 
@@ -135,6 +146,12 @@ def test_every_alarm_of_the_manual_is_set():
     expressions = re.findall(r"`([^`]+[<>=][^`]+)`", worth)
     assert len(expressions) >= 10
     assert set(expressions) - {rule["expr"] for rule in ALERTS} == set()
+
+
+def test_the_manual_says_what_to_do_about_each_alarm():
+    manual = (ROOT / "docs" / "operations.md").read_text()
+    described = set(re.findall(r"^#### (\w+)$", manual, re.MULTILINE))
+    assert {rule["alert"] for rule in ALERTS} - described == set()
 
 
 def test_panels_ask_the_provisioned_prometheus():
@@ -156,6 +173,13 @@ def test_no_secret_is_a_variable():
     secret = re.compile(r"\b[A-Z][A-Z0-9_]*(?:PASSWORD|TOKEN|SECRET|KEY)[A-Z_]*\b")
     given = {name for text in texts for name in secret.findall(text)}
     assert {name for name in given if not name.endswith("_FILE")} == set()
+
+
+def test_the_web_cannot_read_by_which_name_tables_are_changed():
+    pod = MANIFESTS["web.yaml: Deployment web"]["spec"]["template"]["spec"]
+    mounted = {item["key"] for item in pod["volumes"][0]["secret"]["items"]}
+    assert mounted == set(COMPOSE["services"]["web"]["secrets"])
+    assert "database_url" not in mounted
 
 
 def test_nobody_is_killed_while_they_end():
