@@ -37,7 +37,11 @@ WORKDIR /app
 COPY . .
 # All of it belongs to root: the process may read its code, and change nothing but .data and /tmp.
 RUN python -m compileall -q . && install -d -o ost -g ost .data
-ENV PATH=/opt/venv/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LOG_FORMAT=json
+ENV PATH=/opt/venv/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LOG_FORMAT=json \
+    EMBEDDING_CACHE=/opt/exported
+# What OpenVINO runs, made here: .data is empty at each start, and making it takes torch and half a minute.
+ARG TARGETARCH
+RUN [ "$TARGETARCH" != amd64 ] || python -m engine.embeddings.exported /opt/exported
 USER 10001:10001
 EXPOSE 8000 9090
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
