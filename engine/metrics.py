@@ -99,7 +99,7 @@ def texts() -> Iterator[Metric]:
         open_texts = table.objects.filter(~Q(vector_hash=F("text_hash")), model=live)
         found = open_texts.aggregate(
             waiting=Count("pk", filter=Q(quarantined_at=None)),
-            stuck=Count("pk", filter=~Q(quarantined_at=None)),
+            stuck=Count("pk", filter=~Q(quarantined_at=None) & Q(skipped_at=None)),
             oldest=Min("wanted_at", filter=Q(quarantined_at=None)),
             now=Max(Now()),
         )

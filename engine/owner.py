@@ -1,7 +1,8 @@
-"""Who holds a lease: a text that names the process, so that its claims can be told when it ends."""
+"""Who holds a lease: a text that names process and thread, so that their claims can be told when they end."""
 
 import os
 import socket
+import threading
 import uuid
 
 GROUP_VARIABLE = "OST_WORKER_GROUP"  # the watchdog names its group to the processes that it starts
@@ -19,10 +20,10 @@ def guarded() -> bool:
 
 
 def owner() -> str:
-    """host:group:process:claim, another at each call; at most 80 characters."""
-    return f"{claimant()}{uuid.uuid4().hex}"
+    """host:group:process:thread:claim, another at each call; at most 80 characters."""
+    return f"{claimant()}{uuid.uuid4().hex[:24]}"
 
 
 def claimant() -> str:
-    """What all claims of this process begin with."""
-    return f"{socket.gethostname()[:26]}:{group()[:12]}:{os.getpid()}:"
+    """What all claims of this thread begin with: another thread's are not its own to hand back."""
+    return f"{socket.gethostname()[:26]}:{group()[:12]}:{os.getpid()}:{threading.get_native_id()}:"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.contrib.sessions.models import Session
 from django.db.models.functions import Now
 
-from engine.models import Allowance, Fetch
+from engine.models import Allowance, Fetch, PaidVector
 
 
 def allowances(keep: int) -> int:
@@ -21,3 +21,8 @@ def sessions(keep: int) -> int:
 def fetches(keep: int) -> int:
     """Questions that nobody asks any more, of days long past; returns how many."""
     return Fetch.objects.filter(changed_at__lt=Now() - timedelta(days=90)).delete()[0]
+
+
+def paid_vectors(keep: int) -> int:
+    """Vectors of words that no subject has had for half a year; returns how many."""
+    return PaidVector.objects.filter(used_at__lt=Now() - timedelta(days=180)).delete()[0]

@@ -304,6 +304,7 @@ PRUNED = {
     "allowances": "engine.pruning.allowances",
     "replies": "engine.api.idempotency.prune",
     "fetches": "engine.pruning.fetches",
+    "paid_vectors": "engine.pruning.paid_vectors",
     "first_issues": "recommendations.first_issues.prune",
     "sessions": "engine.pruning.sessions",
 }

@@ -2,19 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
+from datetime import timedelta
 from functools import cache
-from typing import NoReturn
 
 import structlog
 from django.apps import apps
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from engine.embeddings.asking import remember, vectors_of
 from engine.embeddings.base import Embedder, EmbedderError, Metered, PutOff
+from engine.embeddings.pausing import is_paused
 from engine.ledger import operator
 from engine.logs import scrubbed
 from engine.models import Audit, Claimed, Embedding, EmbeddingModel, WorkerGroup
@@ -29,7 +30,9 @@ SETTLED = ("embedded", "failed", "superseded")  # what a text comes to; what a p
 
 
 def embedder(model: EmbeddingModel) -> Embedder:
-    """The one embedder of this process for that model."""
+    """The one embedder of this process for that model. Raises EmbedderError when nobody knows its provider."""
+    if model.provider not in settings.EMBEDDING_PROVIDERS:
+        raise EmbedderError(f"nobody knows the provider {model.provider!a} of the model {model.name!a}")
     return made(settings.EMBEDDING_PROVIDERS[model.provider], model.name, model.dimensions)
 
 
@@ -54,20 +57,28 @@ def fill(
 ) -> Generator[Counter[str], None, None]:
     """Embed whatever waits in those tables, a batch a yield: `embedded`, `failed` (quarantined), `superseded`.
 
-    Of a remote provider also `calls`, `tokens` and `microdollars`.
-    A batch that fails is handed back and comes again in smaller company, until the bad text is alone.
+    `reused` are those of the embedded that needed no asking. Of a remote provider also `calls`, `tokens` and
+    `microdollars`. A batch that fails is handed back and comes again in smaller company, until the bad text is alone.
     """
     left = limit
     for table in tables:
         while left is None or left > 0:
-            if buried := table.objects.bury(model, batch):
-                yield Counter(failed=buried)
-            lease, claimed = table.objects.claim(model, batch if left is None else min(batch, left))
-            if not claimed:
+            counts = one_batch(table, model, batch, left)
+            if counts is None:
                 break
-            counts = embed_claimed(table, model, lease, claimed)
             left = left if left is None else left - settled(counts)
             yield counts
+
+
+def one_batch(
+    table: type[Embedding], model: EmbeddingModel, batch: int, most: int | None = None
+) -> Counter[str] | None:
+    """What one batch of a table came to; None when nothing waits. most: texts, where less than a batch is wanted."""
+    counts = Counter(failed=buried) if (buried := table.objects.bury(model, batch)) else Counter()
+    lease, claimed = table.objects.claim(model, batch if most is None else min(batch, most))
+    if claimed:
+        counts.update(embed_claimed(table, model, lease, claimed))
+    return counts if claimed or buried else None
 
 
 def settled(counts: Counter[str]) -> int:
@@ -81,7 +92,8 @@ def fill_all(
     """For a run: end when nothing waits any more, whoever embedded it; `elsewhere` counts what others did.
 
     While a loop is at it, or a worker is there whose loop may begin, the run leaves the texts to that: a second
-    model in memory would only slow the first one down. Raises Later while the provider is to be left alone.
+    model in memory would only slow the first one down. Raises Later while the provider is to be left alone, or the
+    model is paused.
     """
     idle = 1.5 * settings.TIMING.idle
     busy = time.monotonic() if WorkerGroup.objects.alive().exists() else -idle
@@ -94,49 +106,23 @@ def fill_all(
         except PutOff as put_off:
             raise Later(put_off.until, str(put_off)) from None
         if mine is None:  # somebody has them by a lease or a lock, or may begin
-            time.sleep(idle / 10)
+            wait_for_others(model, idle / 10)
         now = waiting(tables, model)
         yield Counter(elsewhere=max(left - now, 0)) if mine is None else mine
         left = now
 
 
-def watch(tables: Sequence[type[Embedding]], batch: int, idle: float, beat: Callable[[], None]) -> NoReturn:
-    """Fill for ever, for the live model. A pass that finds nothing writes nothing.
-
-    idle: seconds between passes while nothing waits. beat: called at each pass and after each batch, at least
-    every `away` seconds. A database or a model that does not answer is tried again; a provider that wants to be left
-    alone is, until then.
-    """
-    trouble, away, until = "", 2.5 * idle, timezone.now()
-    while True:
-        beat()
-        if (left := (until - timezone.now()).total_seconds()) > 0:
-            time.sleep(min(left, max(away, 0.05)))
-            continue
-        pause = idle
-        try:
-            if trouble:
-                for table in tables:
-                    table.objects.release_own()
-            for counts in fill(tables, EmbeddingModel.objects.live(), batch):
-                beat()
-                logger.info("batch_embedded", **counts)
-            trouble = ""
-        except (EmbedderError, DatabaseError) as error:
-            reason = scrubbed(str(error)).split("\n")[0][:200]
-            if reason != trouble:  # an outage is told once
-                logger.warning("embedding_put_off", reason=reason)
-            trouble, pause = reason, away
-            if isinstance(error, PutOff):
-                until = error.until
-            else:
-                connection.close()
-        time.sleep(pause)
+def wait_for_others(model: EmbeddingModel, seconds: float) -> None:
+    """Raises Later when there is nobody to wait for: a paused model is looked at again with the next reconciling."""
+    if is_paused(model):
+        until = timezone.now() + timedelta(seconds=settings.TIMING.reconcile)
+        raise Later(until, f"the model {model.name!a} is paused; to go on: ./ost manage embed --resume")
+    time.sleep(seconds)
 
 
 def again(tables: Sequence[type[Embedding]]) -> int:
-    """Give quarantined texts another chance; returns how many. Audited."""
-    freed = sum(table.objects.again() for table in tables)
+    """Give quarantined texts another chance, but for those that a person gave up; returns how many. Audited."""
+    freed = sum(table.objects.quarantined().again() for table in tables)
     if freed:
         names = ", ".join(table.subject_name for table in tables)
         Audit.objects.create(actor=operator(), action="embed again", subject=names, note=f"{freed} quarantined texts")
@@ -145,22 +131,32 @@ def again(tables: Sequence[type[Embedding]]) -> int:
 
 def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: list[Claimed]) -> Counter[str]:
     """One batch, and what it took. An interrupt, or a model or provider that does not answer, blames no text."""
-    ids = [row.id for row in claimed]
+    began, counts = time.monotonic(), Counter[str]()
     try:
-        counts = settle(table, model, lease, claimed)
+        counts.update(settle(table, model, lease, claimed))
+        counts.update(spent(model))
     except (EmbedderError, KeyboardInterrupt, SystemExit):
-        table.objects.release(lease, ids)
+        table.objects.release(lease, [row.id for row in claimed])
         raise
-    counts.update(spent(model))
+    finally:
+        batch_ended(table, model, counts, time.monotonic() - began)
     return counts
+
+
+def batch_ended(table: type[Embedding], model: EmbeddingModel, counts: Counter[str], seconds: float) -> None:
+    """The one place where every batch ends, of whatever process, well or not: without counts it came to nothing."""
+    facts = {"provider": model.provider, "model": model.name, "subject": table.subject_name}
+    logger.debug("batch_ended", **facts, seconds=round(seconds, 3), **counts)
 
 
 def settle(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: list[Claimed]) -> Counter[str]:
     """What the texts come to. Only one that was alone is blamed."""
     ids = [row.id for row in claimed]
     try:
-        vectors = checked(embedder(model).embed([row.text for row in claimed]), len(ids), model.dimensions)
-        kept = table.objects.keep(lease, ids, vectors)
+        vectors = vectors_of(embedder(model), model, [row.text for row in claimed])
+        with transaction.atomic():
+            remember(model, vectors)
+            kept = table.objects.keep(lease, ids, vectors.rows)
     except TEXT_FAULTS as error:
         reason = scrubbed(f"{type(error).__name__}: {error}")
         logger.warning("batch_failed", table=table.__name__, texts=len(ids), reason=reason[:200])
@@ -170,7 +166,10 @@ def settle(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: l
         if not answers(model):
             raise EmbedderError(f"the model does not answer any more: {reason[:200]}") from error
         return Counter(failed=table.objects.refuse(lease, ids, reason))
-    return Counter(embedded=kept, superseded=len(ids) - kept)
+    counts = Counter(embedded=kept, superseded=len(ids) - kept)
+    if vectors.reused:
+        counts["reused"] = vectors.reused
+    return counts
 
 
 def spent(model: EmbeddingModel) -> Counter[str]:

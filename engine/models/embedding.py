@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from django.conf import settings
 from django.db import connection, models, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.db.models.functions import Now
 from pgvector.django import CosineDistance, VectorField
 
@@ -60,7 +60,7 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
                     ON CONFLICT (subject_id, model_id) DO UPDATE
                     SET text = excluded.text, text_hash = excluded.text_hash, wanted_at = now(),
                         attempts = 0, lease = '', lease_until = NULL, next_attempt_at = NULL, quarantined_at = NULL,
-                        error = ''
+                        skipped_at = NULL, error = ''
                     WHERE {table}.text_hash <> excluded.text_hash
                     """  # noqa: S608  the table's name comes from the model
                 )
@@ -72,9 +72,11 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
         return list(near.order_by("distance", "subject").values_list("subject", "distance")[:count])
 
     def due(self, model: EmbeddingModel) -> EmbeddingQuerySet:
-        """Waiting texts that nobody holds."""
+        """Waiting texts that nobody holds; none of a model that is paused."""
         return self.waiting(model).filter(
-            Q(lease_until=None) | Q(lease_until__lt=Now()), Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now())
+            Q(lease_until=None) | Q(lease_until__lt=Now()),
+            Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now()),
+            Exists(EmbeddingModel.objects.filter(pk=model.pk, paused_at=None)),
         )
 
     def leased(self, model: EmbeddingModel) -> EmbeddingQuerySet:
@@ -107,11 +109,12 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
                     WHERE vector_hash <> text_hash AND model_id = %s AND quarantined_at IS NULL AND attempts = %s
                       AND (lease_until IS NULL OR lease_until < now())
                       AND (next_attempt_at IS NULL OR next_attempt_at <= now())
+                      AND EXISTS (SELECT FROM engine_embeddingmodel WHERE id = %s AND paused_at IS NULL)
                     ORDER BY id DESC LIMIT %s FOR UPDATE SKIP LOCKED)
                 UPDATE {table} e SET lease = %s, lease_until = now() + %s::interval, attempts = e.attempts + 1
                 FROM mine WHERE e.id = mine.id RETURNING e.id, e.text
                 """,  # noqa: S608  the table's name comes from the model
-                [model.pk, tried, company, lease, f"{settings.TIMING.longest_block} seconds"],
+                [model.pk, tried, model.pk, company, lease, f"{settings.TIMING.longest_block} seconds"],
             )
             return lease, [Claimed(*row) for row in cursor.fetchall()]
 
@@ -160,15 +163,26 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
         died = held.filter(theirs).update(lease="", lease_until=None)
         return died + held.hand_back()
 
-    def release_own(self) -> int:
-        """Hand back what this process still holds from a batch that the database cut off; returns the rows."""
-        return self.filter(~Q(vector_hash=F("text_hash")), lease__startswith=claimant()).hand_back()
+    def release_own(self, whose: str = "") -> int:
+        """Hand back what this thread still holds from a batch that the database cut off; returns the rows.
+
+        whose: the claimant, where it is another thread's.
+        """
+        return self.filter(~Q(vector_hash=F("text_hash")), lease__startswith=whose or claimant()).hand_back()
+
+    def quarantined(self) -> EmbeddingQuerySet:
+        """Texts that a model refused and that wait for a person."""
+        return self.filter(~Q(vector_hash=F("text_hash")), quarantined_at__isnull=False, skipped_at=None)
 
     def again(self) -> int:
-        """Give quarantined texts another chance; returns how many."""
+        """Give quarantined texts another chance, and skipped ones where they are among these rows; returns how many."""
         return self.exclude(quarantined_at=None).update(
-            quarantined_at=None, attempts=0, error="", lease="", lease_until=None, next_attempt_at=None
+            quarantined_at=None, skipped_at=None, attempts=0, error="", lease="", lease_until=None, next_attempt_at=None
         )
+
+    def skip(self) -> int:
+        """Give quarantined texts up until their words change; returns how many."""
+        return self.quarantined().update(skipped_at=Now())
 
 
 class Embedding(models.Model):

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from django import template
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import F, Q
 from django.urls import reverse
 
 from engine.embeddings import filling
@@ -42,7 +41,7 @@ def texts(user: User | AnonymousUser) -> Iterator[Waiting]:
     for table in filling.tables():  # a handful of tables, each with an index of these rows
         names = table._meta
         if user.has_perm(f"{names.app_label}.view_{names.model_name}"):
-            stuck = table.objects.filter(~Q(vector_hash=F("text_hash")), quarantined_at__isnull=False).count()
+            stuck = table.objects.quarantined().count()
             address = reverse(f"admin:{names.app_label}_{names.model_name}_changelist")
             yield Waiting(stuck, f"texts of {table.subject_name} quarantined", f"{address}?state=quarantined")
 

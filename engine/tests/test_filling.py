@@ -2,21 +2,21 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
-from structlog.testing import capture_logs
+from django.utils import timezone
 
-from engine import ledger
-from engine.bulk import raw_connection
-from engine.embeddings import filling
-from engine.models import Audit, WorkerGroup
+from engine import ledger, pruning
+from engine.embeddings import filling, pausing
+from engine.models import Audit, EmbeddingModel, PaidVector, WorkerGroup
 from engine.owner import GROUP_VARIABLE
-from engine.tests.test_embeddings import Missing, Tiny, claim, keep, live, many, rows, subjects, use
+from engine.pipeline import Later
+from engine.tests.test_embeddings import Tiny, claim, keep, live, many, rows, subjects, use
 from recommendations.models import CategoryEmbedding
 
 pytestmark = pytest.mark.django_db
@@ -129,101 +129,158 @@ def test_texts_that_a_transaction_elsewhere_has_locked_are_waited_for(elsewhere)
     assert total(filled)["embedded"] == 3
 
 
-# The loop
+# Paused
 
 
-class Enough(Exception):
-    pass
+def test_a_paused_model_s_texts_wait_and_nobody_claims_them():
+    many(3)
+    pausing.pause(live())
+    assert (waiting(), rows.due(live()).count(), claim()[1]) == (3, 0, [])
 
 
-def watch(passes: int, at_each: Callable[[int], object] = lambda beats: None, batch: int = 256) -> None:
-    """Let the loop run until its beat was heard so often, doing that at each."""
-    heard = []
-
-    def beat() -> None:
-        heard.append(1)
-        at_each(len(heard))
-        if len(heard) == passes:
-            raise Enough
-
-    with pytest.raises(Enough):
-        filling.watch([CategoryEmbedding], batch, 0, beat)
+def test_a_run_waits_for_a_paused_model_instead_of_spinning():
+    many(3)
+    pausing.pause(live())
+    with pytest.raises(Later, match="is paused"):
+        next(fill_all())
 
 
-def test_the_loop_embeds_what_waits():
-    many(5)
-    watch(passes=3)
-    assert waiting() == 0
+def test_a_run_that_has_nothing_to_embed_does_not_mind_a_paused_model():
+    pausing.pause(live())
+    assert list(fill_all()) == []
 
 
-def test_the_loop_embeds_what_comes_later():
-    def come(beats: int) -> None:
-        if beats == 2:
-            many(5)
-
-    watch(passes=4, at_each=come)
-    assert waiting() == 0
-
-
-def test_the_loop_beats_at_each_pass_and_after_each_batch():
-    many(5)
-    left: list[int] = []
-    watch(passes=6, at_each=lambda beats: left.append(waiting()), batch=2)
-    assert left == [5, 3, 1, 0, 0, 0]
+def test_a_model_that_is_paused_meanwhile_makes_a_run_wait():
+    many(4)
+    filled = fill_all(batch=2)
+    next(filled)
+    pausing.pause(live())
+    with pytest.raises(Later):
+        next(filled)
+    assert set(rows.values_list("attempts", "lease")) == {(0, "")}
 
 
-def written() -> int:
-    """Rows that this transaction has inserted, changed or deleted so far."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables")
-        return int(cursor.fetchone()[0])
+def test_who_reads_the_model_before_it_is_paused_claims_nothing_after():
+    many(3)
+    before = live()
+    pausing.pause(live())
+    assert rows.claim(before, 256)[1] == []
 
 
-def test_an_idle_pass_writes_nothing():
+def test_what_is_in_flight_ends_and_then_the_model_is_drained():
+    many(3)
+    lease, ids = claim(2)
+    pausing.pause(live())
+    assert pausing.in_flight([CategoryEmbedding], live()) == 2
+    assert keep(lease, ids) == 2
+    assert (pausing.in_flight([CategoryEmbedding], live()), waiting()) == (0, 1)
+
+
+def test_a_resumed_model_goes_on():
+    many(3)
+    pausing.pause(live())
+    pausing.resume(live())
+    assert total(fill_all()) == {"embedded": 3}
+
+
+def test_who_paused_and_resumed_is_kept_once():
+    done = [pausing.pause(live()), pausing.pause(live()), pausing.resume(live(), "ada"), pausing.resume(live(), "ada")]
+    assert done == [True, False, True, False]
+    assert list(Audit.objects.order_by("pk").values_list("actor", "action")) == [
+        (ledger.operator(), "embed pause"), ("ada", "embed resume"),
+    ]  # fmt: skip
+
+
+# Asked for once
+
+
+def same(*names: str) -> None:
+    rows.want(dict.fromkeys(subjects(*names), "the same words"))
+
+
+def test_equal_texts_of_a_batch_are_asked_for_once_and_counted_as_reused():
+    same("one", "two", "three")
+    assert total(fill_all()) == {"embedded": 3, "reused": 2}
+    assert Tiny.calls == [1]
+    assert rows.waiting(live()).count() == 0
+
+
+class Dear(Tiny):
+    """It costs something."""
+
+    def take_spent(self) -> Counter[str]:
+        return Counter()
+
+
+def test_what_costs_nothing_is_not_kept_beside():
+    same("one", "two")
+    list(fill_all())
+    assert not PaidVector.objects.exists()
+
+
+def test_words_that_come_back_are_not_paid_for_again(settings):
+    use(settings, Dear)
+    one = subjects("one")[0]
+    for text in ("first", "second", "first"):
+        rows.want({one: text})
+        list(fill_all())
+    assert Tiny.calls == [1, 1]
+    assert rows.get().vector == [5, 5, 5, 5]
+
+
+def test_another_subject_with_the_same_words_is_not_paid_for(settings):
+    use(settings, Dear)
+    same("one")
+    list(fill_all())
+    same("two")
+    assert (total(fill_all()), Tiny.calls) == ({"embedded": 1, "reused": 1}, [1])
+
+
+def test_a_lost_vector_is_not_paid_for_again(settings):
+    use(settings, Dear)
+    many(3)
+    list(fill_all())
+    rows.update(vector=None, vector_hash="")
+    assert (total(fill_all()), Tiny.calls) == ({"embedded": 3, "reused": 3}, [3])
+
+
+def test_what_was_paid_for_is_kept_though_the_text_changed_meanwhile(settings):
+    use(settings, Dear)
     many(2)
-    watch(passes=3)
-    before = written()
-    watch(passes=5)
-    assert written() == before
+    lease, claimed = rows.claim(live(), 2)
+    rows.want(dict.fromkeys([row.subject_id for row in rows.all()], "other words"))
+    assert filling.embed_claimed(CategoryEmbedding, live(), lease, claimed)["superseded"] == 2
+    assert PaidVector.objects.count() == 2
 
 
-def test_what_is_written_is_seen_by_the_test_above():
-    before = written()
-    many(2)
-    assert written() > before
+def test_the_vectors_of_another_model_are_not_taken(settings):
+    use(settings, Dear)
+    many(1)
+    other = EmbeddingModel.objects.create(name="other", provider="local", dimensions=4)
+    PaidVector.objects.keep(other, [rows.get().text_hash], np.ones((1, 4), dtype=np.float32))
+    list(fill_all())
+    assert Tiny.calls == [1]
 
 
-class Recovering(Tiny):
-    """A model that cannot be loaded three times."""
-
-    def embed(self, texts):
-        if len(self.calls) < 3:
-            self.calls.append(0)
-            return Missing.embed(self, texts)  # type: ignore[arg-type]
-        return super().embed(texts)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_loop_outlives_a_model_that_cannot_be_loaded(settings):
-    use(settings, Recovering)
-    many(2)
-    with capture_logs() as told:
-        watch(passes=6)
-    assert waiting() == 0
-    assert [line["event"] for line in told] == ["embedding_put_off", "batch_embedded"]  # an outage is told once
+def test_that_words_are_of_use_is_noted_once_a_day(settings):
+    use(settings, Dear)
+    same("one")
+    list(fill_all())
+    PaidVector.objects.update(used_at=LONG_AGO)
+    for name in ("two", "three"):
+        same(name)
+        list(fill_all())
+        moments = set(PaidVector.objects.values_list("used_at", flat=True))
+        if name == "two":
+            first = moments
+    assert first == moments != {LONG_AGO}
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_loop_outlives_a_connection_that_breaks(elsewhere):
-    many(2)
-    pid = raw_connection().info.backend_pid
-
-    def cut(beats: int) -> None:
-        if beats == 1:
-            elsewhere.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-
-    watch(passes=4, at_each=cut)
-    assert waiting() == 0
+def test_words_that_nobody_had_for_half_a_year_go():
+    model = live()
+    PaidVector.objects.keep(model, ["old", "new"], np.ones((2, 4), dtype=np.float32))
+    PaidVector.objects.filter(text_hash="old").update(used_at=timezone.now() - timedelta(days=181))
+    assert (pruning.paid_vectors(3), PaidVector.objects.get().text_hash) == (1, "new")
 
 
 # Again
@@ -255,6 +312,34 @@ def test_who_gave_another_chance_is_kept():
 def test_where_nothing_is_quarantined_nothing_is_kept():
     many(1)
     assert (filling.again([CategoryEmbedding]), Audit.objects.exists()) == (0, False)
+
+
+def given_up() -> None:
+    many(1, poisoned=[0])
+    list(fill_all())
+    rows.skip()
+
+
+def test_a_text_that_was_given_up_is_not_quarantined_and_not_tried_again():
+    given_up()
+    assert (rows.quarantined().count(), waiting(), filling.again([CategoryEmbedding])) == (0, 0, 0)
+    assert list(fill_all()) == []
+
+
+def test_a_text_that_was_given_up_waits_when_its_words_change():
+    given_up()
+    rows.want({rows.get().subject_id: "other words"})
+    assert (total(fill_all()), rows.get().skipped_at) == ({"embedded": 1}, None)
+
+
+def test_only_a_quarantined_text_is_given_up():
+    many(2)
+    assert rows.skip() == 0
+
+
+def test_a_person_who_names_a_text_that_was_given_up_gets_it_tried_again():
+    given_up()
+    assert (rows.filter(pk=rows.get().pk).again(), waiting()) == (1, 1)
 
 
 # Ended worker groups

@@ -16,7 +16,7 @@ from django.db import connections
 from django.utils import timezone
 from structlog.testing import capture_logs
 
-from engine.embeddings import filling, providers, remote
+from engine.embeddings import filling, providers, remote, watching
 from engine.embeddings.base import Embedder, EmbedderError, PutOff
 from engine.embeddings.remote import OLLAMA, OPENAI, TOGETHER, RemoteEmbedder
 from engine.gates import DatabaseGate
@@ -496,7 +496,7 @@ def test_the_loop_pauses_while_a_window_lasts_and_beats_on(filled):
             raise Enough
 
     with pytest.raises(Enough):
-        filling.watch([CategoryEmbedding], 256, 0.04, beat)
+        watching.watch([CategoryEmbedding], 256, 0.04, beat)
     assert found.calls == 1
 
 

@@ -25,10 +25,10 @@ LAYERS = {
         " schemas scrubbing timing text twins urls vectors words",
         "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.local"
         " embeddings.remote testing testing.*",
-        "database": "authors postgresql postgresql.* models models.* bulk heartbeat ledger pruning runs sources"
-        " standing",
-        "edge": "admin admin.* api api.* apps collecting commands embeddings.filling embeddings.providers"
-        " embeddings.reading following gates"
+        "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
+        " runs sources standing",
+        "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.filling"
+        " embeddings.providers embeddings.reading embeddings.watching following gates"
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
