@@ -23,10 +23,10 @@ from django.utils import timezone
 
 from engine import following, groups, jobs, ledger, runs
 from engine.bulk import raw_connection
-from engine.commands import BUSY, DONE, INCOMPLETE, INTERRUPTED, WRONG_USAGE, Command
-from engine.embeddings import filling
+from engine.commands import BUSY, DONE, INCOMPLETE, INTERRUPTED, TERMINATED, WRONG_USAGE, Command
+from engine.embeddings import filling, watching
 from engine.embeddings.base import EmbedderError
-from engine.models import Audit, Run
+from engine.models import Audit, EmbeddingModel, Run
 from engine.owner import GROUP_VARIABLE
 from engine.pipeline import Pipeline, Scope, Stage, Work
 from engine.tests import test_embeddings
@@ -590,14 +590,79 @@ def test_embed_leaves_quarantined_texts_alone(tiny, capsys):
 
 @pytest.mark.parametrize("group", ["crew", ""])
 def test_the_loop_of_a_worker_group_shows_that_it_lives(tiny, settings, tmp_path, monkeypatch, group):
-    def watch(tables: object, batch: int, idle: float, beat: Callable[[], None]) -> None:
+    def watch(tables: object, batch: int, idle: float, beat: Callable[[], None], only: object) -> None:
         beat()
 
     monkeypatch.setenv(GROUP_VARIABLE, group)
-    monkeypatch.setattr(filling, "watch", watch)
+    monkeypatch.setattr(watching, "watch", watch)
     settings.RUN_FOLDER = tmp_path
     code("embed", "--watch")
     assert groups.pulse(tmp_path, "crew").exists() == bool(group)
+
+
+def beside(name: str = "second", **facts: object) -> EmbeddingModel:
+    """A model that fills beside the live one, in which three texts wait; as many wait in the live one."""
+    EmbeddingModel.objects.live()
+    made = EmbeddingModel.objects.create(**{"name": name, "provider": "local", "dimensions": 4, **facts})
+    test_embeddings.many(3)
+    return made
+
+
+def test_only_the_model_that_is_named_is_embedded_for(tiny, capsys):
+    made = beside()
+    assert code("embed", "--model", "second") == DONE
+    assert "model=second embedded=3 " in capsys.readouterr().out
+    assert test_embeddings.rows.waiting(made).count() == 0
+    assert test_embeddings.rows.waiting(test_embeddings.live()).count() == 3
+
+
+@pytest.mark.parametrize("option", ["--model", "--provider"])
+def test_a_model_that_is_not_there_is_refused_with_those_that_are(tiny, capsys, option):
+    beside(state="retired")
+    assert code("embed", option, "abacus") == WRONG_USAGE
+    live = test_embeddings.live()
+    said = f"ost: embed: {option}: 'abacus' is no model that is live or filling; there are: {live.name} (local, live)\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_model_is_paused_and_what_is_in_flight_is_shown(tiny, capsys):
+    test_embeddings.many(3)
+    test_embeddings.claim(2)
+    assert code("embed", "--pause") == DONE
+    name = test_embeddings.live().name
+    assert capsys.readouterr().out == f"state=paused model={name} provider=local in_flight=2 waiting=3\n"
+
+
+def test_a_paused_model_is_not_embedded_for(tiny, capsys):
+    test_embeddings.many(3)
+    code("embed", "--pause")
+    assert code("embed") == INCOMPLETE
+    assert "is paused; to go on: embed --resume" in capsys.readouterr().err
+
+
+def test_a_resumed_model_is_embedded_for(tiny, capsys):
+    test_embeddings.many(3)
+    assert [code("embed", "--pause"), code("embed", "--resume"), code("embed")] == [DONE] * 3
+    assert " embedded=3 " in capsys.readouterr().out
+
+
+def test_another_model_is_paused_by_its_name(tiny):
+    made = beside()
+    code("embed", "--pause", "--model", "second")
+    assert EmbeddingModel.objects.exclude(paused_at=None).get() == made
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, TERMINATED), (signal.SIGINT, INTERRUPTED)])
+def test_the_loop_ends_with_the_code_of_its_signal(here, number, expected):
+    command = [sys.executable, MANAGE, "embed", "--watch"]
+    with subprocess.Popen(command, env={**os.environ, **here}, stderr=subprocess.DEVNULL) as loop:
+        deadline = time.monotonic() + 60
+        while not EmbeddingModel.objects.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        loop.send_signal(number)
+        assert loop.wait(20) == expected
 
 
 def test_prune_says_how_many_of_each_went(settings, capsys):

@@ -578,13 +578,55 @@ def test_the_list_of_texts_holds_those_that_wait(root):
     assert [row.subject_id for row in page.context["cl"].result_list] == [project.pk]
 
 
-def test_who_may_only_look_tries_nothing_again():
+@pytest.mark.parametrize("action", ["try_again", "skip"])
+def test_who_may_only_look_changes_no_text(action):
     looker = sign_in(staff("lea", "recommendations.view_projectembedding"))
     ProjectEmbedding.objects.want({make_project().pk: "words"})
     ProjectEmbedding.objects.update(quarantined_at=timezone.now())
     row = ProjectEmbedding.objects.get().pk
-    looker.post(page_of(ProjectEmbedding, "changelist"), {"action": "try_again", "_selected_action": [row]})
-    assert ProjectEmbedding.objects.filter(quarantined_at=None).count() == 0
+    looker.post(page_of(ProjectEmbedding, "changelist"), {"action": action, "_selected_action": [row]})
+    assert ProjectEmbedding.objects.quarantined().count() == 1
+
+
+def refused(count: int) -> list[int]:
+    """The rows of that many texts that a model refused; one more waits."""
+    projects = [make_project(f"octo/tool{number}") for number in range(count + 1)]
+    ProjectEmbedding.objects.want({project.pk: "words" for project in projects})
+    rows = ProjectEmbedding.objects.exclude(subject=projects[-1])
+    rows.update(quarantined_at=timezone.now(), error="ValueError: too\nodd")
+    return list(rows.values_list("pk", flat=True))
+
+
+def test_a_quarantined_text_is_given_up_and_that_is_kept(root):
+    first = refused(2)[0]
+    root.post(page_of(ProjectEmbedding, "changelist"), {"action": "skip", "_selected_action": [first]})
+    assert ProjectEmbedding.objects.quarantined().count() == 1
+    assert Audit.objects.values_list("action", "subject").get() == ("skip", "1 project embeddings")
+
+
+def test_a_text_that_waits_is_not_given_up(root):
+    refused(0)
+    rows = ProjectEmbedding.objects.values_list("pk", flat=True)
+    root.post(page_of(ProjectEmbedding, "changelist"), {"action": "skip", "_selected_action": list(rows)})
+    assert not ProjectEmbedding.objects.exclude(skipped_at=None).exists()
+
+
+def test_the_states_of_texts_are_counted_beside_the_filter(root):
+    ProjectEmbedding.objects.filter(pk__in=refused(3)[:1]).skip()
+    page = root.get(page_of(ProjectEmbedding, "changelist")).content.decode()
+    assert all(words in page for words in ("quarantined (2)", "skipped (1)", "waiting (1)"))
+
+
+@pytest.mark.parametrize(("state", "count"), [("quarantined", 2), ("skipped", 1), ("waiting", 1)])
+def test_the_list_of_texts_is_narrowed_to_a_state(root, state, count):
+    ProjectEmbedding.objects.filter(pk__in=refused(3)[:1]).skip()
+    page = root.get(page_of(ProjectEmbedding, "changelist"), {"state": state})
+    assert len(page.context["cl"].result_list) == count
+
+
+def test_the_reason_is_one_line_of_the_list(root):
+    refused(1)
+    assert "ValueError: too odd" in root.get(page_of(ProjectEmbedding, "changelist")).content.decode()
 
 
 # The groups as they are made
