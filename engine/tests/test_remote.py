@@ -26,7 +26,7 @@ from engine.testing import embeddings
 from engine.testing.embeddings import NO_QUOTA, POISON, UNWELL, busy, vector
 from engine.testing.serving import Reply, Server
 from engine.tests.test_embeddings import live, many, rows
-from recommendations.models import CategoryEmbedding
+from recommendations.models import Category, CategoryEmbedding
 
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # LiteLLM's copies of base64
 
@@ -509,6 +509,34 @@ def test_the_same_text_is_not_paid_for_twice(filled):
     assert (max(found.api.embedded.values()), found.calls) == (1, 2)
 
 
+def words(*texts: str) -> None:
+    """What the subjects say now, in the order they were made."""
+    found = Category.objects.order_by("pk").values_list("pk", flat=True)[: len(texts)]
+    rows.want(dict(zip(found, texts, strict=True)))
+
+
+@pytest.mark.django_db
+def test_no_words_are_sent_twice_whoever_says_them_and_how_often_they_change(filled):
+    found = filled()
+    many(3)
+    for texts in (("one", "two", "two"), ("two", "one", "three"), ("one", "two", "two")):
+        words(*texts)
+        fill()
+    rows.filter(text="one").update(vector=None, vector_hash="")  # lost
+    fill()
+    assert dict(found.api.embedded) == {"one": 1, "two": 1, "three": 1}
+    assert all(np.allclose(row.vector, vector(row.text, 8), atol=1e-6) for row in rows.all())
+
+
+@pytest.mark.django_db
+def test_to_do_everything_again_asks_nobody(filled):
+    found = filled()
+    many(300)
+    fill()
+    rows.update(vector=None, vector_hash="", generated_at=None)
+    assert (fill()["reused"], found.calls) == (300, 2)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_workers_share_the_texts_and_none_is_asked_for_twice(filled):
     found = filled(latency=0.2)
@@ -516,6 +544,37 @@ def test_workers_share_the_texts_and_none_is_asked_for_twice(filled):
     model: EmbeddingModel = live()
     at_once(4, lambda: list(filling.fill([CategoryEmbedding], model, 8)))
     assert (len(found.api.embedded), max(found.api.embedded.values())) == (64, 1)
+
+
+BAD_DAYS: dict[str, Callable[[World], None]] = {
+    "storm": lambda bad: bad.script(busy(Retry_After="3000"), times=None),
+    "unwell": lambda bad: bad.script(UNWELL, times=None),
+    "broken": lambda bad: bad.script(Reply(reset=True), times=None),
+    "silent": lambda bad: setattr(bad.api, "latency", 30.0),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("day", sorted(BAD_DAYS))
+def test_one_provider_s_bad_day_delays_no_other(filled, world, settings, monkeypatch, day):
+    monkeypatch.setattr(remote, "ONE", 1.0)
+    bad, good = filled("openai"), world("ollama")
+    settings.OLLAMA_URL = good.server.url
+    BAD_DAYS[day](bad)
+    live()
+    beside = EmbeddingModel.objects.create(name="tiny", provider="ollama", dimensions=8)
+    many(300)
+    begun = time.monotonic()
+
+    def beat() -> None:
+        if not rows.waiting(beside).exists() or time.monotonic() - begun > 20:
+            raise Enough
+
+    with pytest.raises(Enough):
+        watching.watch([CategoryEmbedding], 256, 0.04, beat)
+    assert (rows.waiting(beside).count(), rows.waiting(live()).count()) == (0, 300)
+    assert bad.calls > 0
+    assert rows.exclude(quarantined_at=None).count() == 0
 
 
 @pytest.mark.django_db
