@@ -1,7 +1,7 @@
 """Drill: processes of `manage.py embed` by servers on loopback: do more of them embed faster, and does a fault spread.
 
 1, 2 and 4 of them by one that takes a fixed time for each request; one of them by a provider that has a bad day beside
-one that has not; and one that is killed around each of its requests.
+one that has not; one that is killed around each of its requests; and one that is told to end in the middle of one.
 """
 
 import os
@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+from django.conf import settings
 from django.db import connection
 
 from benchmarks.kills import ROOT, report, until
@@ -36,7 +37,7 @@ AFTER = (None, 0.0, 0.005, 0.01, 0.03)  # seconds behind the answer of a request
 
 def drill() -> int:
     """Returns how many things went wrong."""
-    return throughput() + bad_days() + kills()
+    return throughput() + bad_days() + kills() + told_to_end()
 
 
 # More processes
@@ -159,6 +160,29 @@ def killed(number: int, after: float | None) -> tuple[bool, int, list[str]]:
         return was, again, embedding_kills.faults(ProjectEmbedding, server, 2 * BATCH)
 
 
+# SIGTERM
+
+
+def told_to_end() -> int:
+    """Whose batch ends within the grace keeps it, any other hands it back as it was; returns what went wrong."""
+    return sum(ended(latency, kept) for latency, kept in ((3.0, BATCH), (60.0, 0)))
+
+
+def ended(latency: float, kept: int) -> int:
+    with Server(OpenAI(latency=latency)) as server, embedding_kills.by_openai(server):
+        from_nothing()
+        spread(3 * BATCH)
+        with watching(openai(server)):
+            until(lambda: server.asked, 120)
+            began = time.monotonic()
+        seconds = time.monotonic() - began
+        stored = ProjectEmbedding.objects.exclude(vector=None).count()
+        held = ProjectEmbedding.objects.exclude(lease="", attempts=0).count()
+        figures = f"ended after {seconds:.1f} s, {stored} vectors kept, {held} texts held, {len(server.asked)} requests"
+        report(f"SIGTERM, answer after {latency:.0f} s", figures)
+        return (stored != kept) + bool(held) + (seconds > settings.TIMING.grace)
+
+
 # The world
 
 
@@ -176,11 +200,11 @@ def openai(server: Server) -> dict[str, str]:
 
 
 @contextmanager
-def watching(facts: dict[str, str], settings: str = "ostsite.settings") -> Iterator[IO[bytes]]:
+def watching(facts: dict[str, str], module: str = "ostsite.settings") -> Iterator[IO[bytes]]:
     """A process of `embed --watch` on this database, with its log; told to end afterwards."""
     found = connection.settings_dict
     url = f"postgresql://{found['USER']}@/{found['NAME']}?host={found['HOST']}&port={found['PORT']}"
-    named = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": settings, "LOG_LEVEL": "INFO", "PYTHONPATH": str(ROOT)}
+    named = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": module, "LOG_LEVEL": "INFO", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(Path(ROOT, "manage.py")), "embed", "--watch", "--subject", "projects"]
     with TemporaryFile() as log, subprocess.Popen(command, env={**os.environ, **named, **facts}, stderr=log) as process:
         try:

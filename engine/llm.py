@@ -42,6 +42,7 @@ AT_HOME = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
     "LITELLM_MODE": "PRODUCTION",
+    "MAX_TIME_TO_CLEAR_QUEUE": "0",  # seconds at the end of a process for reports that nobody asked for; it would be 5
 }
 
 Messages = Sequence[Mapping[str, str]]
