@@ -39,7 +39,7 @@ class LeaseLost(Exception):
 
 
 class NotAllowed(Exception):
-    """A person asked for something that this run's state does not allow."""
+    """A person asked for something that the present state does not allow."""
 
 
 @dataclass(frozen=True)

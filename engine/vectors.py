@@ -33,6 +33,28 @@ def checked(rows: npt.ArrayLike, count: int, dimensions: int) -> Matrix:
     return matrix
 
 
+Numbers = npt.NDArray[np.int64]
+
+
+def nearer(held: tuple[Numbers, Matrix], ids: Numbers, cosines: Matrix, count: int) -> tuple[Numbers, Matrix]:
+    """The `count` nearest of those held and of more: ids (n, k) and cosines (n, k), nearest first, ties by id.
+
+    ids (m,) and cosines (n, m): the more. Called block by block, it finds the nearest of any number.
+    """
+    known = np.concatenate([held[0], np.broadcast_to(ids, cosines.shape)], axis=1)
+    alike = np.concatenate([held[1], cosines], axis=1)
+    order = np.lexsort((known, -alike), axis=1)[:, :count]
+    return np.take_along_axis(known, order, axis=1), np.take_along_axis(alike, order, axis=1)
+
+
+def agreement(one: Numbers, other: Numbers) -> float:
+    """The share of neighbours that both name, of the mean row: 1 where they are the same. (n, k) and (n, k) ids."""
+    if one.shape != other.shape or not one.size:
+        raise ValueError(f"neighbours of {one.shape} beside {other.shape}")
+    common = [len(np.intersect1d(mine, theirs)) for mine, theirs in zip(one, other, strict=True)]
+    return float(np.mean(common) / one.shape[1])
+
+
 def digest(*parts: npt.NDArray | str) -> str:
     """SHA-256 (hex) of arrays and texts: the same parts in the same order give the same digest."""
     total = hashlib.sha256()

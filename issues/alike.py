@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Left
 
 from engine.cleaning import clean
-from engine.embeddings.reading import READER
+from engine.embeddings.reading import by_the_live
 from engine.models import EmbeddingModel
 from engine.vectors import Matrix
 from issues import searching
@@ -40,10 +40,10 @@ class Alike:
 
 def alike(title: str, text: str) -> Alike:
     """What is nearest to a text; nothing of it is kept but its vector, in this process, by its digest."""
-    model = searching.live_model()
-    vector = READER.vector(model, text_of(title, clean("", text))) if model else None
-    if model is None or vector is None:
+    read = by_the_live(text_of(title, clean("", text)))
+    if read is None:
         return Alike(read=False)
+    model, vector = read
     return Alike(issues_near(model, vector), posts_near(model, vector))
 
 

@@ -31,9 +31,20 @@ class Wanted:
     items: int
 
 
-def wanted(day: date) -> Wanted:
+def wanted(day: date, anew: bool = False) -> Wanted:
+    """A day that is as it was stays with the model that it was made with, unless it is made anew: a switch of the
+    model labels no history again. One that changed is made with the live model."""
+    live = Clustering.objects.filter(day=day, state=Clustering.State.LIVE).select_related("model").first()
+    if live and not anew:
+        as_it_is = made_with(live.model, day)
+        if as_it_is.inputs == live.inputs:
+            return as_it_is
+    return made_with(EmbeddingModel.objects.live(), day)
+
+
+def made_with(model: EmbeddingModel, day: date) -> Wanted:
     """By the ids of the items and the hashes of their texts, summed where the rows are."""
-    window, method, model = settings.CLUSTER_WINDOW_DAYS, settings.CLUSTER_METHOD, EmbeddingModel.objects.live()
+    window, method = settings.CLUSTER_WINDOW_DAYS, settings.CLUSTER_METHOD
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*), sum(hashtextextended(concat_ws('|', i.id, e.vector_hash), 0)::numeric)"
@@ -89,6 +100,12 @@ def days() -> list[date]:
     with_items = RawItem.objects.values_list("collected_on", flat=True).distinct()
     with_clusters = Clustering.objects.filter(state=Clustering.State.LIVE, items__gt=0).values_list("day", flat=True)
     return sorted({*with_items, *with_clusters})
+
+
+def models_read() -> set[int]:
+    """The models whose vectors a day that readers see, or a draft, was made from."""
+    states = (Clustering.State.LIVE, Clustering.State.DRAFT)
+    return set(Clustering.objects.filter(state__in=states).values_list("model", flat=True).distinct())
 
 
 def prune(keep: int) -> int:

@@ -26,7 +26,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Known:
-    """An issue by one of its clusters: that of an earlier clustering of the same day, or its newest of another day."""
+    """An issue by one of its clusters: that of an earlier clustering of the same day, or its newest of another day.
+
+    centroid: zeros where nothing is known of it in the space of the clusters that look for their issue.
+    """
 
     issue: int
     members: frozenset[int]
@@ -104,6 +107,7 @@ def by_fingerprint(found: Sequence[Found], known: Sequence[Known]) -> Iterator[M
 
 def by_centroid(found: Sequence[Found], known: Sequence[Known]) -> Iterator[Match]:
     """All pairs that are at least near; an issue is as near as the nearest of its clusters."""
+    known = [other for other in known if other.centroid.any()]
     if not found or not known:
         return
     issues, column = np.unique([other.issue for other in known], return_inverse=True)

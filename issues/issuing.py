@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable
 from datetime import date
 
 import numpy as np
-from django.db.models import Count, Q
+from django.db import connection
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from engine.ledger import LeaseLost
+from engine.models import EmbeddingModel
+from engine.vectors import Matrix
 from issues import folding, identity
 from issues.folding import Where
 from issues.identity import Found, Known, Match, Matches
@@ -69,15 +72,37 @@ def known_of(draft: Clustering, law: Law, *, same_day: bool = False) -> list[Kno
         newest = others.exclude(pk__in=homes).exclude(lost).order_by("found", "-clustering__day", "number")
         chosen = others.filter(Q(pk__in=homes) | Q(pk__in=newest.distinct("found").values("pk")))
     members = members_of(chosen) if same_day else {}
-    rows = chosen.order_by("-clustering__day", "number").values_list("pk", "found", "fingerprint", "centroid")
+    rows = chosen.order_by("-clustering__day", "number").values_list("pk", "found", "fingerprint")
+    centroids = centroids_of(chosen, draft.model)
+    nothing = np.zeros(draft.model.dimensions, dtype=np.float32)
     known: dict[int, Known] = {}
-    for pk, found, fingerprint, centroid in rows:
+    for pk, found, fingerprint in rows:
         issue = homes.get(pk, found)
         name = pk if same_day else issue  # of other days the newest cluster speaks
-        known.setdefault(
-            name, Known(issue, members.get(pk, frozenset()), fingerprint, np.array(centroid, dtype=np.float32))
-        )
+        known.setdefault(name, Known(issue, members.get(pk, frozenset()), fingerprint, centroids.get(pk, nothing)))
     return list(known.values())
+
+
+def centroids_of(clusters: QuerySet[Cluster], model: EmbeddingModel) -> dict[int, Matrix]:
+    """By cluster, in the space of that model: of one made by another model the mean of its items' vectors by this one.
+
+    Vectors of two models are never compared.
+    """
+    kept = clusters.filter(clustering__model=model).values_list("pk", "centroid")
+    found = {pk: np.array(centroid, dtype=np.float32) for pk, centroid in kept}
+    others = list(clusters.exclude(clustering__model=model).values_list("pk", flat=True))
+    if others:
+        with connection.cursor() as cursor:
+            cursor.execute(MEANS, [model.pk, others])
+            found |= {pk: np.array(mean, dtype=np.float32) for pk, mean in cursor.fetchall()}
+    return found
+
+
+MEANS = """
+SELECT a.cluster_id, avg(l2_normalize(e.vector))::real[]
+FROM issues_assignment a JOIN issues_itemembedding e ON e.subject_id = a.item_id AND e.model_id = %s
+WHERE a.cluster_id = ANY(%s) AND e.vector IS NOT NULL GROUP BY a.cluster_id
+"""
 
 
 def members_of(clusters: Iterable[Cluster]) -> dict[int, frozenset[int]]:

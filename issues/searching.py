@@ -12,7 +12,7 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
-from engine.embeddings.reading import READER
+from engine.embeddings.reading import READER, by_the_live
 from engine.models import EmbeddingModel
 from engine.ranking import fused
 from engine.vectors import Matrix
@@ -97,7 +97,7 @@ def search(q: str, issues: IssueQuerySet) -> Found:
     """
     words = words_of(q)
     allowed = narrowed(issues, words)
-    vector = vector_of(words.free)
+    vector = by_the_live(words.free)
     near = [] if vector is None else nearest(allowed, *vector)
     return Found(fused(by_words(q, issues), [pk for pk, _ in near])[:MOST], vector is not None)
 
@@ -115,13 +115,6 @@ def by_words(q: str, issues: IssueQuerySet) -> list[int]:
 
 def websearch(q: str) -> SearchQuery:
     return SearchQuery(q, config="english", search_type="websearch")
-
-
-def vector_of(text: str) -> tuple[EmbeddingModel, Matrix] | None:
-    """The live model and the unit vector of a text; None for no text, or while nobody reads it."""
-    model = live_model() if text.strip() else None
-    vector = READER.vector(model, text) if model else None
-    return None if model is None or vector is None else (model, vector)
 
 
 def nearest(issues: QuerySet[Issue], model: EmbeddingModel, vector: Matrix) -> list[tuple[int, float]]:

@@ -47,7 +47,7 @@ def embed_waiting(scope: Scope) -> int:
 
 def cluster(scope: Scope) -> Work:
     """A finished draft of the day's clusters, its copies linked; nothing when what is there is made from the same."""
-    fresh = clusterings.wanted(day_of(scope))
+    fresh = clusterings.wanted(day_of(scope), anew=scope.force)
     if not scope.force and not clusterings.waiting(fresh):
         return None
     from issues import finding, linking  # what they bring along is heavy, and who only asks what waits needs none of it
@@ -61,7 +61,7 @@ def cluster(scope: Scope) -> Work:
 
 
 def cluster_waiting(scope: Scope) -> int:
-    fresh = clusterings.wanted(day_of(scope))
+    fresh = clusterings.wanted(day_of(scope), anew=scope.force)
     return fresh.items or 1 if scope.force or clusterings.waiting(fresh) else 0
 
 

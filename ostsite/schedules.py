@@ -15,5 +15,7 @@ SCHEDULES = (
     Planned("stars of people", "*/5 * * * *", "chore", ("stars",)),
     Planned("what vanished", "35 * * * *", "chore", ("purge",)),
     Planned("prune", "40 3 * * *", "prune"),
+    Planned("indexes", "25 * * * *", "chore", ("indexes",)),
+    Planned("agreement of models", "10 5 * * *", "chore", ("agreement",)),
     *(LIVE_STORE if settings.POCKETBASE_URL else ()),
 )

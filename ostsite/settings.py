@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from engine import logs
+from engine.embeddings import known
 from engine.timing import Timing
 from ostsite import database, environment
 
@@ -307,13 +308,20 @@ PRUNED = {
     "paid_vectors": "engine.pruning.paid_vectors",
     "first_issues": "recommendations.first_issues.prune",
     "sessions": "engine.pruning.sessions",
+    "vectors": "engine.embeddings.changing.prune",
 }
+# Which embedding models readers still need though they are retired: functions that give their ids. And what the page of
+# the models shows besides: functions that give a table each (engine/versions.py).
+MODEL_READERS = ("recommendations.generations.models_read", "issues.clusterings.models_read")
+VERSIONS = ("recommendations.versions.taxonomy", "recommendations.versions.weights")
 # What a schedule may name besides, name -> function that says what it did; and figures for /metrics of tables of ours.
 CHORES = {
     "publish": "issues.relaying.by_clock",
     "resync": "issues.relaying.resync_by_clock",
     "purge": "issues.purging.by_clock",
     "stars": "recommendations.stars.by_clock",
+    "indexes": "engine.embeddings.indexes.by_clock",
+    "agreement": "engine.embeddings.comparing.by_clock",
 }
 FIGURES = ("engine.standing.figures", "issues.publishing.figures")
 SCHEDULES = "ostsite.schedules.SCHEDULES"
@@ -431,23 +439,12 @@ REMOTE_MODELS = {
 }
 EMBEDDING_MODEL = environment.model("EMBEDDING_MODEL") or REMOTE_MODELS.get(EMBEDDING_PROVIDER, "")
 wanted_model = MODEL_NAME if EMBEDDING_PROVIDER == "local" else EMBEDDING_MODEL
-KNOWN_WIDTHS = {
-    "sentence-transformers/all-MiniLM-L6-v2": 384,
-    "sentence-transformers/all-roberta-large-v1": 1024,
-    "nomic-embed-text": 768,
-    "mxbai-embed-large": 1024,
-    "all-minilm": 384,
-    "BAAI/bge-base-en-v1.5": 768,
-    "togethercomputer/m2-bert-80M-8k-retrieval": 768,
-    "text-embedding-ada-002": 1536,
-}
-USUAL_WIDTHS = {**KNOWN_WIDTHS, "text-embedding-3-small": 1536, "text-embedding-3-large": 1536}  # made as wide as asked
 MODEL_DIMENSIONS = environment.whole(
-    "MODEL_DIMENSIONS", USUAL_WIDTHS.get(wanted_model, 384), 1, 2000  # an index takes no more than 2,000
+    "MODEL_DIMENSIONS", known.USUAL.get(wanted_model, 384), 1, 2000  # an index takes no more than 2,000
 )  # fmt: skip
-if KNOWN_WIDTHS.get(wanted_model, MODEL_DIMENSIONS) != MODEL_DIMENSIONS:
+if not known.fits(wanted_model, MODEL_DIMENSIONS):
     raise ImproperlyConfigured(
-        f"MODEL_DIMENSIONS is {MODEL_DIMENSIONS}; allowed: {KNOWN_WIDTHS[wanted_model]}, the width of {wanted_model}"
+        f"MODEL_DIMENSIONS is {MODEL_DIMENSIONS}; allowed: {known.USUAL[wanted_model]}, the width of {wanted_model}"
     )
 OLLAMA_URL = environment.base("OLLAMA_URL") or "http://127.0.0.1:11434"
 OPENAI_BASE_URL = environment.base("OPENAI_BASE_URL") or "https://api.openai.com/v1"

@@ -186,6 +186,12 @@ def write_hybrid(rows: Sequence[tuple[int, str]], vectors: Matrix, model: Embedd
             return cursor.rowcount
 
 
+def models_read() -> set[int]:
+    """The models whose vectors the live generation, or one that is being made, is read with."""
+    states = (Generation.State.LIVE, Generation.State.DRAFT)
+    return set(Generation.objects.filter(state__in=states).values_list("model", flat=True))
+
+
 def prune(keep: int) -> int:
     """Delete drafts whose inputs are stale and all but the newest `keep` retired generations; returns how many."""
     retired = Generation.objects.filter(state=Generation.State.RETIRED).order_by("-pk").values_list("pk", flat=True)

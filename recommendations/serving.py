@@ -136,6 +136,8 @@ class Holder:
 
     def _load_aside(self, live: Generation | None) -> None:
         try:
+            if live and self.held:
+                READER.follow(self.held.model, live.model)
             self.held = loaded_for(live) or self.held
         finally:
             connection.close()  # it was this thread's own

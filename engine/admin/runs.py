@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from engine import jobs, ledger, runs, standing
 from engine.admin.base import Admin, ReadOnly, ReadOnlyRows, note
-from engine.models import Anomaly, Audit, EmbeddingModel, Run, Step, WorkerGroup
+from engine.models import Anomaly, Audit, Run, Step, WorkerGroup
 from engine.pipeline import Scope
 
 
@@ -167,10 +167,4 @@ class WorkerGroupAdmin(ReadOnly):
     list_display = ("name", "host", "pid", "started_at", "seen_at", "answered_at", "ended_at", "fault")
     list_filter = (("ended_at", admin.EmptyFieldListFilter),)
     ordering = ("-pk",)
-    fields = list_display
-
-
-@admin.register(EmbeddingModel)
-class EmbeddingModelAdmin(ReadOnly):
-    list_display = ("name", "provider", "dimensions", "state", "created_at", "used_at")
     fields = list_display

@@ -7,9 +7,15 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 
 
 class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
+    # Whoever says which texts there are holds the first of these to the end of the transaction, whoever changes which
+    # models there are the second: they wait for each other, and nobody who only reads waits for either.
+    WANTING = "LOCK TABLE engine_embeddingmodel IN ROW EXCLUSIVE MODE"
+    CHANGING = "LOCK TABLE engine_embeddingmodel IN SHARE ROW EXCLUSIVE MODE"
+
     def live(self) -> EmbeddingModel:
         """The one model whose vectors are served. The first ever wanted is live at once."""
         found = self.filter(state=EmbeddingModel.State.LIVE).first()
@@ -22,6 +28,11 @@ class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
             found.refresh_from_db()
         return found
 
+    def fresh(self) -> models.QuerySet[EmbeddingModel]:
+        """Those whose texts are kept as they are now: the live one first, then the newest."""
+        live = models.Case(models.When(state=EmbeddingModel.State.LIVE, then=0), default=1)
+        return self.exclude(state=EmbeddingModel.State.RETIRED).order_by(live, "-pk")
+
     def named_by_settings(self) -> dict[str, Any]:
         return {
             "provider": settings.EMBEDDING_PROVIDER,
@@ -30,14 +41,12 @@ class EmbeddingModelManager(models.Manager["EmbeddingModel"]):
         }
 
     def wanted(self) -> EmbeddingModel:
-        """The model that the settings name; registered as filling when another one is live."""
+        """The model that the settings name; registered as filling when another one is live, as yet without texts."""
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE engine_embeddingmodel IN SHARE ROW EXCLUSIVE MODE")
+            cursor.execute(self.CHANGING)
             live = self.filter(state=EmbeddingModel.State.LIVE).exists()
-            return self.get_or_create(
-                **self.named_by_settings(),
-                defaults={"state": EmbeddingModel.State.FILLING if live else EmbeddingModel.State.LIVE},
-            )[0]
+            first = {"state": EmbeddingModel.State.LIVE, "live_since": Now(), "put_live_by": "the settings"}
+            return self.get_or_create(**self.named_by_settings(), defaults={} if live else first)[0]
 
 
 class EmbeddingModel(models.Model):

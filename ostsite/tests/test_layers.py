@@ -22,19 +22,20 @@ FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent records"
-        " schemas scrubbing timing text twins urls vectors words",
+        " schemas scrubbing timing text twins urls vectors versions words embeddings.known",
         "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.local"
         " embeddings.remote testing testing.*",
         "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
         " runs sources standing",
-        "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.filling"
-        " embeddings.providers embeddings.reading embeddings.watching following gates"
+        "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
+        " embeddings.comparing embeddings.filling embeddings.indexes embeddings.providers embeddings.reading"
+        " embeddings.watching following gates"
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
         "pure": "claims comparing first_labels taking taxonomy scoring reasons texts evaluation readiness schemas",
         "outside": "",
-        "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
+        "database": "models models.* catalogue enriching placing generations versions importing profiles seeding answers acts"
         " inferring my_data settling",
         "edge": "admin admin.* api api.* apps collecting filters first_issues forms issue_filters management.* pages"
         " pages.* pipeline profile_forms search serving stages stars templatetags templatetags.* urls weighing",
