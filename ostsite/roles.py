@@ -45,7 +45,7 @@ ROLES = {
         "engine.audit": VIEW,
         "engine.anomaly": "view delete",  # deleting one says that it was seen
         "engine.workergroup": VIEW,
-        "engine.embeddingmodel": VIEW,
+        "engine.embeddingmodel": VIEW_CHANGE,  # to put one live, to pause or to retire it
         "engine.source": VIEW_CHANGE,
         "engine.fetch": VIEW_CHANGE,
         "engine.upstream": VIEW_CHANGE,

@@ -192,7 +192,9 @@ class EmbeddingModelAdmin(ReadOnly):
         if not form.is_valid():
             return self.page(request, form, status=400)
         model = changing.register(form.cleaned_data["model"], request.user.get_username())
-        messages.success(request, f"{model} is {model.get_state_display().lower()}: {model.provider} makes its vectors.")
+        messages.success(
+            request, f"{model} is {model.get_state_display().lower()}: {model.provider} makes its vectors."
+        )
         return redirect(HERE)
 
     def act(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:

@@ -120,8 +120,9 @@ def copy_texts(table: type[Embedding], model: EmbeddingModel) -> int:
 
 def drop_texts_without_live(table: type[Embedding], model: EmbeddingModel) -> None:
     """Of a model that was away for a while, what is gone by now."""
-    live = table.objects.filter(model__state=State.LIVE, subject=models.OuterRef("subject"))
-    table.objects.filter(~models.Exists(live), model=model).delete()
+    rows: Any = table.objects  # whose subject subclasses name
+    live = rows.filter(model__state=State.LIVE, subject=models.OuterRef("subject"))
+    rows.filter(~models.Exists(live), model=model).delete()
 
 
 def copy_block(table: type[Embedding], model: EmbeddingModel, after: int) -> tuple[int | None, int]:
@@ -260,8 +261,10 @@ def prune(keep: int) -> int:
 def empty(model: EmbeddingModel) -> int:
     """Delete all that goes with a model, but for what was paid for; returns the rows."""
     gone = 0
-    for relation in EmbeddingModel._meta.related_objects:
-        if relation.on_delete is models.CASCADE and relation.related_model is not PaidVector:
+    for relation in EmbeddingModel._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, models.ManyToOneRel) or relation.on_delete is not models.CASCADE:
+            continue
+        if relation.related_model is not PaidVector:
             rows = relation.related_model._base_manager.filter(**{relation.field.name: model})
             while count := empty_block(model, rows):
                 gone += count

@@ -56,8 +56,9 @@ def progress() -> Mapping[int, list[Progress]]:
     found: dict[int, list[Progress]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts) + " ORDER BY place")
-        for place, model, *figures, first, last in cursor.fetchall():
-            found[model].append(Progress(filling.tables()[place].subject_name, *figures, (first, last)))
+        for place, model, texts, vectors, waiting, quarantined, since, *made in cursor.fetchall():
+            name = filling.tables()[place].subject_name
+            found[model].append(Progress(name, texts, vectors, waiting, quarantined, since, (made[0], made[1])))
     return found
 
 
@@ -91,7 +92,8 @@ def agreed(table: type[Embedding], model: EmbeddingModel, other: EmbeddingModel)
 
 def common(table: type[Embedding], model: EmbeddingModel, other: EmbeddingModel) -> Numbers:
     """Subjects that have the vector of their present words by both, at most AMONG, the same each time."""
-    current = table.objects.filter(vector__isnull=False, vector_hash=F("text_hash"))
+    rows: Any = table.objects  # whose subject subclasses name
+    current = rows.filter(vector__isnull=False, vector_hash=F("text_hash"))
     both = current.filter(model=model, subject__in=current.filter(model=other).values("subject"))
     return spread(np.array(both.order_by("subject").values_list("subject", flat=True), dtype=np.int64), AMONG)
 

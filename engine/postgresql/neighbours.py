@@ -60,7 +60,7 @@ def alone() -> Iterator[bool]:
 
 
 def make(table: str, model: int, dimensions: int) -> None:
-    """Not in a transaction: readers and writers go on meanwhile. The model stands in it as a figure, for the planner."""
+    """Not in a transaction: readers and writers go on meanwhile."""
     statement = sql.SQL(
         "CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {table}"
         " USING hnsw ((vector::halfvec({dimensions})) halfvec_cosine_ops) WHERE model_id = {model}"

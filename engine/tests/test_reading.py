@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.embeddings.base import EmbedderError
-from engine.embeddings.reading import Reader, State
+from engine.embeddings.reading import READER, Reader, State, by_the_live
 from engine.models import EmbeddingModel
 from engine.vectors import Matrix
 
@@ -135,3 +135,87 @@ def test_where_texts_are_not_read_nothing_is_loaded(settings):
     reader.warm(fast)
     assert reader.vector(fast, "some words") is None
     assert reader.state(fast) is State.OFF
+
+
+def both(reads, reader: Reader) -> tuple[EmbeddingModel, EmbeddingModel]:
+    """Two models of one process, both loaded."""
+    first, second = model(reads, Lengths, pk=1), model(reads, Lengths, pk=2)
+    for each in (first, second):
+        reader.warm(each)
+        settled(reader)
+    return first, second
+
+
+def test_loading_a_second_model_leaves_the_first_in_use(reads):
+    reader = Reader()
+    first, second = both(reads, reader)
+    assert [reader.state(first), reader.state(second)] == [State.READY, State.READY]
+
+
+def test_while_a_second_model_is_loaded_the_first_answers(reads):
+    Held.gate.clear()
+    reader, fast = Reader(), model(reads, Lengths)
+    reader.warm(fast)
+    settled(reader)
+    slow = model(reads, Held, pk=2)
+    reader.warm(slow)
+    assert (reader.state(slow), reader.vector(fast, "four").tolist()) == (State.WARMING, [4, 1])
+    Held.gate.set()
+    settled(reader)
+
+
+def test_of_three_models_the_one_used_longest_ago_goes(reads):
+    reader = Reader()
+    first, second = both(reads, reader)
+    reader.vector(first, "used again")
+    third = model(reads, Lengths, pk=3)
+    reader.warm(third)
+    settled(reader)
+    assert [reader.state(each) for each in (first, second, third)] == [State.READY, State.COLD, State.READY]
+
+
+def test_a_model_that_fails_takes_no_other_with_it(reads):
+    reader, fast = Reader(), model(reads, Lengths)
+    reader.warm(fast)
+    settled(reader)
+    missing = model(reads, Missing, pk=2)
+    reader.warm(missing)
+    settled(reader)
+    assert [reader.state(fast), reader.state(missing)] == [State.READY, State.FAILED]
+
+
+def test_only_where_the_one_is_in_use_the_other_is_loaded(reads):
+    reader = Reader()
+    first, second = model(reads, Lengths, pk=1), model(reads, Lengths, pk=2)
+    reader.follow(first, second)
+    assert reader.state(second) is State.COLD
+    reader.warm(first)
+    settled(reader)
+    reader.follow(first, second)
+    settled(reader)
+    assert reader.state(second) is State.READY
+
+
+def test_what_people_type_goes_to_no_provider_that_the_settings_do_not_name(reads):
+    """Somebody put a remote model live; the settings still say that texts stay here."""
+    reads.EMBEDDING_PROVIDER = "local"
+    remote = EmbeddingModel(pk=1, name="remote", provider="openai", dimensions=2)
+    reader = Reader()
+    assert reader.vector(remote, "some words") is None
+    assert reader.state(remote) is State.OFF
+
+
+@pytest.mark.django_db
+def test_while_the_new_live_model_is_loaded_the_one_before_is_searched_with(reads):
+    Held.gate.clear()
+    one = model(reads, Lengths, pk=1)
+    one.save()
+    READER.warm(one)
+    settled(READER)
+    new = model(reads, Held, pk=2)
+    new.state, new.replaced = "live", one
+    new.save()
+    assert by_the_live("four")[0] == one
+    Held.gate.set()
+    settled(READER)
+    assert by_the_live("four")[0] == new

@@ -155,6 +155,12 @@ the tables of one app, the engine's: admin:app_list
     POST        door  door  door  404   404   200   200   door  door  door  door  door
 a run, asked for by hand: admin:engine_run_request admin:engine_run_again admin:engine_source_collect
     POST        door  door  door  403   403   302   302   door  door  door  door  door
+an embedding model, registered by hand: admin:engine_embeddingmodel_register
+    GET         door  door  door  403   403   405   405   door  door  door  door  door
+    POST        door  door  door  403   403   400   400   door  door  door  door  door
+what is done with one, of which nothing is named here: admin:engine_embeddingmodel_act
+    GET         door  door  door  403   403   404   404   door  door  door  door  door
+    POST        door  door  door  403   403   404   404   door  door  door  door  door
 the try of new weights: admin:recommendations_weights_preview
     GET         door  door  door  403   302   403   302   door  door  door  door  door
     POST        door  door  door  403   400   403   400   door  door  door  door  door
@@ -243,11 +249,12 @@ PAGES = {
     "change": ("v", "c", "200"),
     "delete": ("d", "d", "302"),
 }
-# Weights are published, not edited, and their pages are their own.
+# Weights are published, not edited, and their pages are their own; so is that of the models.
 ODD = {
     ("recommendations_weights", "changelist", "POST"): "405",
     ("recommendations_weights", "change", "POST"): "405",
     ("recommendations_weights", "add", "POST"): "400",
+    ("engine_embeddingmodel", "changelist", "POST"): "405",
 }
 
 

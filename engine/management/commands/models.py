@@ -20,7 +20,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         do = parser.add_mutually_exclusive_group()
         do.add_argument("--register", metavar="NAME", help="keep a model fresh beside the live one")
-        do.add_argument("--compare", metavar="MODEL", help="measure how far it agrees with the live one; a name or an id")
+        do.add_argument(
+            "--compare", metavar="MODEL", help="measure how far it agrees with the live one; a name or an id"
+        )
         do.add_argument("--live", metavar="MODEL", help="put it live, once it is full")
         do.add_argument("--back", action="store_true", help="put the model live that was so before")
         do.add_argument("--pause", metavar="MODEL", help="embed nothing with it for a while")
@@ -29,7 +31,9 @@ class Command(BaseCommand):
         do.add_argument("--index", action="store_true", help="make the indexes of large tables that are missing")
         parser.add_argument("--provider", choices=sorted(settings.EMBEDDING_PROVIDERS), help="with --register")
         parser.add_argument("--dimensions", type=whole(1, 2_000), metavar="N", help="with --register: of its vectors")
-        parser.add_argument("--force", action="store_true", help="with --live: also where texts would lose their vector")
+        parser.add_argument(
+            "--force", action="store_true", help="with --live: also where texts would lose their vector"
+        )
         parser.add_argument("--json", action="store_true", help="print the models as JSON")
 
     def handle(self, *, json: bool, **options: Any) -> None:
