@@ -9,7 +9,7 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("importing", "embedding", "scoring", "serving", "density")
+NAMES = ("importing", "embedding", "nearest", "scoring", "serving", "density")
 # Minutes each, and only when named: what breaks must mend itself.
 DRILLS = ("crashes", "kills", "storm", "collecting", "fetch_kills", "embedding_workers")
 

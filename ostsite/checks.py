@@ -83,7 +83,10 @@ def live_model_rules(databases: Sequence[str] | None = None, **kwargs: Any) -> l
         return []
     name = "MODEL_NAME" if live.provider == "local" else "EMBEDDING_MODEL"
     provider = "" if live.provider == wanted["provider"] else f"EMBEDDING_PROVIDER={live.provider}, "
-    hint = f"The live model rules; set {provider}{name}={live.name} and MODEL_DIMENSIONS={live.dimensions}."
+    hint = (
+        "The live model rules; `manage.py models` shows how far the other is, `models --live` puts it live."
+        f" To keep this one set {provider}{name}={live.name} and MODEL_DIMENSIONS={live.dimensions}."
+    )
     return [Warning(f"{name} or MODEL_DIMENSIONS differs from the live model.", hint=hint, id="ost.W002")]
 
 

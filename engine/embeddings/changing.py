@@ -91,6 +91,15 @@ def register(wanted: Named, by: str) -> EmbeddingModel:
     return model
 
 
+def follow_settings() -> None:
+    """Register the model that the settings name, where it is another than the live one; one that was retired stays so."""
+    live = EmbeddingModel.objects.live()
+    wanted = Named(**EmbeddingModel.objects.named_by_settings())
+    known = EmbeddingModel.objects.filter(**wanted._asdict()).first()
+    if known != live and (known is None or known.state == State.FILLING):
+        register(wanted, "the settings")
+
+
 def described(model: EmbeddingModel) -> tuple[str, dict[str, Any]]:
     """What is known of a model before it is loaded: the checksum of its weights, and how much of a text it reads."""
     checksum = local.PACKAGED_SHA256 if (model.provider, model.name) == ("local", local.PACKAGED) else ""

@@ -153,6 +153,27 @@ def test_a_retired_model_that_comes_back_has_the_present_texts(live, other):
     assert [row.subject_id for row in rows.waiting(other)] == [changed]
 
 
+def test_a_model_that_the_settings_name_later_is_registered_with_the_texts(live, settings):
+    texts(2)
+    settings.MODEL_NAME = "named later"
+    changing.follow_settings()
+    made = EmbeddingModel.objects.get(name="named later")
+    assert (made.state, rows.waiting(made).count()) == ("filling", 2)
+
+
+def test_a_model_that_was_retired_does_not_come_back_by_the_settings(live, settings):
+    settings.MODEL_NAME = "named later"
+    changing.follow_settings()
+    changing.retire(EmbeddingModel.objects.get(name="named later"), "olga")
+    changing.follow_settings()
+    assert EmbeddingModel.objects.get(name="named later").state == "retired"
+
+
+def test_the_model_of_the_settings_is_not_registered_beside_itself(live):
+    changing.follow_settings()
+    assert EmbeddingModel.objects.get() == live
+
+
 # Switch and roll back
 
 

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from engine import groups, owner
 from engine.commands import DONE, INCOMPLETE, Refused, whole
 from engine.commands import Command as BaseCommand
-from engine.embeddings import filling, pausing, watching
+from engine.embeddings import changing, filling, pausing, watching
 from engine.models import Embedding, EmbeddingModel
 
 Tables = Sequence[type[Embedding]]
@@ -71,6 +71,7 @@ class Command(BaseCommand):
         if again:
             filling.again(tables)
         if watch:
+            changing.follow_settings()
             pulse = groups.pulse(settings.RUN_FOLDER, owner.group()) if owner.group() else None
             watching.watch(tables, batch, settings.TIMING.idle, pulse.touch if pulse else lambda: None, only)
         return max(self.fill(tables, each, batch, limit) for each in models)
