@@ -48,7 +48,7 @@ def fill(model: EmbeddingModel, vectors: Matrix) -> None:
         cursor.execute("BEGIN")
         copy_in_vectors("made", ids, vectors)
         cursor.execute(
-            f"INSERT INTO {TABLE} (subject_id, model_id, text, text_hash, vector, vector_hash, attempts, lease, error)"  # noqa: S608
+            f"INSERT INTO {TABLE} (subject_id, model_id, text, text_hash, vector, vector_hash, attempts, lease, error)"
             " SELECT id, %s, 'text', 'h', vector, 'h', 0, '', '' FROM pg_temp.made",
             [model.pk],
         )

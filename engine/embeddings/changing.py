@@ -92,7 +92,7 @@ def register(wanted: Named, by: str) -> EmbeddingModel:
 
 
 def follow_settings() -> None:
-    """Register the model that the settings name, where it is another than the live one; one that was retired stays so."""
+    """Register the model that the settings name, where another one is live; one that was retired stays so."""
     live = EmbeddingModel.objects.live()
     wanted = Named(**EmbeddingModel.objects.named_by_settings())
     known = EmbeddingModel.objects.filter(**wanted._asdict()).first()

@@ -434,7 +434,6 @@ def test_the_planner_takes_the_index(indexed):
     assert f"Index Scan using recommendations_categoryembedding_near_{indexed.pk}" in plan
 
 
-
 def test_an_index_that_is_there_is_not_made_again(indexed):
     assert indexes.keep(least=600) == {"made": 0, "dropped": 0}
 

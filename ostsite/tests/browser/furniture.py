@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
+from engine.embeddings import changing
 from engine.layout import circle
-from engine.models import Anomaly, ApiKey, Audit, Fetch, Run, Source, Step, Upstream, WorkerGroup
+from engine.models import Anomaly, ApiKey, Audit, EmbeddingModel, Fetch, Run, Source, Step, Upstream, WorkerGroup
 from issues.models import (
     Assignment,
     Chart,
@@ -202,6 +203,7 @@ def fill_the_admin(user: User) -> None:
     Audit.objects.create(actor="carol_ops", action="run again", subject="run 1", note="it was quarantined")
     Anomaly.objects.alarm("run", "run 1", "quarantined after five claims without progress")
     WorkerGroup.objects.create(name="g1", host="here", pid=1)
+    register_another()
     Source.objects.create(pipeline="issues", name="stackoverflow", on=True)
     day = now.date() - timedelta(days=3)
     Run.objects.create(pipeline="issues", source="stackoverflow", day=day, state="partly", error="1 left behind")
@@ -229,3 +231,15 @@ def fill_the_admin(user: User) -> None:
     make_found(item, issue, user)
     EmailAddress.objects.get_or_create(user=user, email=user.email, primary=True)
     SocialAccount.objects.create(user=user, provider="github", uid="1", extra_data={"login": user.username})
+
+
+def register_another() -> None:
+    """A second embedding model that is filled in part and was compared, and one that is retired."""
+    live = EmbeddingModel.objects.live()
+    model = changing.register(changing.named("all-roberta-large-v1"), "carol_ops")
+    share = {"projects": {"share": 0.71, "sample": 200, "among": 31_951}}
+    told = {"model": live.pk, "name": str(live), "at": timezone.now().isoformat(), "subjects": share}
+    EmbeddingModel.objects.filter(pk=model.pk).update(figures={"agreement": told}, paused_at=timezone.now())
+    facts = {"live_since": timezone.now() - timedelta(days=90), "put_live_by": "carol_ops", "replaced": model}
+    EmbeddingModel.objects.filter(pk=live.pk).update(checksum="53aa51172d" * 6, **facts)
+    EmbeddingModel.objects.create(name="nomic-embed-text", provider="ollama", dimensions=768, state="retired")

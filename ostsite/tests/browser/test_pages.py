@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from engine.models import EmbeddingModel
 from issues.models import Clustering, Issue, IssueEdit
 from ostsite.tests.browser.conftest import NARROW, WIDE, Theme, Visitor
 from ostsite.tests.browser.furniture import fill_the_admin, furnish
@@ -28,7 +29,7 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RULES = [*WCAG, "best-practice"]
 BY_LOOK = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]  # the others: once
 NOT_OURS = [[".selector .help-tooltip"]]  # a script of Django's admin gives a span a name that nobody reads
-UNPROCESSABLE = 422  # a form that was filled in wrongly comes back with it
+REFUSED = (400, 422)  # a form that was filled in wrongly comes back with one of them
 LOOKS: list[tuple[Theme, Any]] = [("light", WIDE), ("dark", NARROW)]
 if os.environ.get("OST_SCREENSHOTS"):
     LOOKS += [("dark", WIDE), ("light", NARROW)]
@@ -58,7 +59,7 @@ def faults(visitor: Visitor, stop: Stop, rules: list[str]) -> Iterator[str]:
         yield f"answers {answer.status}"
     if stop.then:
         stop.then(page)
-    answers = [f"status of {status}" for status in (stop.status, UNPROCESSABLE)]
+    answers = [f"status of {status}" for status in (stop.status, *REFUSED)]
     yield from (said for said in visitor.complaints if not any(answer in said for answer in answers))
     page.evaluate(AXE_SCRIPT)  # from here on axe itself breaks the policy
     for theme, size in LOOKS:
@@ -93,6 +94,12 @@ def with_github(settings, transactional_db):
 
 
 # What is done on a page before it is looked at
+
+
+def register_wrongly(page: Page) -> None:
+    page.locator("[name=name]").fill("nobody-knows-it")
+    page.get_by_role("button", name="Register").click()
+    page.get_by_text("say how many").wait_for()
 
 
 def choose(page: Page) -> None:
@@ -296,6 +303,14 @@ def curating() -> Iterator[Stop]:
     yield Stop("log-runs", "/issues/log/?by=runs")
 
 
+def models() -> Iterator[Stop]:
+    """The page of the models, and what is asked before one is put live."""
+    pk = EmbeddingModel.objects.get(dimensions=1024).pk
+    yield Stop("models", reverse("admin:engine_embeddingmodel_changelist"))
+    yield Stop("models-live", reverse("admin:engine_embeddingmodel_act", args=[pk, "live"]))
+    yield Stop("models-wrong", reverse("admin:engine_embeddingmodel_changelist"), register_wrongly)
+
+
 def tables() -> Iterator[Stop]:
     """A list of each kind in the admin, and the form of its first row."""
     kinds = {type(kind): table for table, kind in admin.site._registry.items()}
@@ -327,6 +342,7 @@ def test_every_page_of_the_staff(visit):
     visitor.sign_in(staff(is_superuser=True))
     walk(visitor, SECOND_FACTOR)
     walk(visitor, curating())
+    walk(visitor, models(), WCAG)
     walk(visitor, STAFF, WCAG)
     visitor.page.set_viewport_size(WIDE)
     visitor.page.locator("#toggle-nav-sidebar").click()  # it was looked at, and would take half of the time
