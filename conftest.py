@@ -15,7 +15,7 @@ DEPLOYED = (
     "RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
     "LOG_", "DEBUG", "ALLOWED_HOSTS", "READ_", "SITE_", "PROXY_", "GITHUB_", "EMAIL_", "CLUSTER_", "LLM_", "GROQ_",
     "ANTHROPIC_", "OPENAI_", "OLLAMA_", "TOGETHER_", "RETRY_", "POCKETBASE_",
-    "STACKEXCHANGE_", "REDDIT_", "HACKERNEWS_", "ALLOW_PRIVATE_",
+    "STACKEXCHANGE_", "REDDIT_", "HACKERNEWS_", "ALLOW_PRIVATE_", "OTEL_",
 )  # fmt: skip
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
 for name in list(os.environ):  # a deployment's variables are no part of a test
@@ -121,6 +121,7 @@ def static_files_listed_once() -> Iterator[None]:
 def fresh_process():
     """What a web process keeps between requests belongs to one test alone."""
     yield
+    from engine import tallies
     from engine.api.throttling import PURSE
     from engine.embeddings.reading import READER
     from recommendations import serving
@@ -128,6 +129,7 @@ def fresh_process():
     serving.forget()
     READER.forget()
     PURSE.forget()
+    tallies.HELD.begin()
 
 
 ASYNC_UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"  # of this process, while it has a browser

@@ -13,11 +13,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from engine.http import LONGEST_WAIT, Limit, Quiet
+from engine.models.source import FAILURES
 
 PATIENCE = 20.0  # seconds that a request waits here for its turn; what takes longer is asked for later
 UNNAMED = 60.0  # seconds of quiet after a limit that names no time; doubled with each one after it
-FAILURES = 5  # in a row, after which a server is left alone for PROBE seconds, and tried by one request
-PROBE = 60.0
+PROBE = 60.0  # seconds for which a server is left alone after FAILURES faults in a row
 LOOK = 0.02  # seconds between two looks whether a request under way has ended; grows a little
 
 

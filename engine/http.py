@@ -27,6 +27,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
+from engine import tracing
 from engine.dialling import transport
 from engine.scrubbing import SHORTEST, forms, scrubbed
 from engine.text import clip, printable, squeeze
@@ -283,7 +284,9 @@ class Client:
             self.gate.enter(self.server, lane, self.pace.get(lane, 0.0), left.seconds + GRACE)
         limit, failed = None, "no answer"
         try:
-            answer = self.answer(asked, left.seconds)
+            with tracing.span(asked.method, "client", server_address=self.host) as span:
+                answer = self.answer(asked, left.seconds)
+                span.set_attribute("http.response.status_code", answer.status)
             limit = self.limits(answer)
             failed = f"answers {answer.status}" if answer.status in AGAIN and not limit.limited else ""
         except HttpError as error:

@@ -27,7 +27,7 @@ from django_q.scheduler import scheduler
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
-from engine import groups, ledger, runs, sources
+from engine import groups, ledger, runs, sources, tracing
 from engine.brokers import canary_key
 from engine.embeddings import filling
 from engine.heartbeat import heartbeat
@@ -44,7 +44,8 @@ _stopping = False
 
 def ring(run: Run) -> bool:
     """Tell the queue that a run is due. False: it is away, and the reconciler rings again."""
-    if not send("engine.jobs.work", run.pk, name=f"run {run.pk}"):
+    trace = tracing.carried()
+    if not send("engine.jobs.work", run.pk, *([trace] if trace else []), name=f"run {run.pk}"):
         return False
     Run.objects.filter(pk=run.pk).update(rung_at=Now())
     return True
@@ -97,8 +98,16 @@ def show_life() -> None:
 
 
 @job
-def work(pk: int) -> str:
-    """Claim that run, if it is due, and work on it until it ends or its slice is over."""
+def work(pk: int, trace: str = "") -> str:
+    """Claim that run, if it is due, and work on it until it ends or its slice is over.
+
+    trace: of whoever asked for it.
+    """
+    with tracing.span("job work", parent=trace, run=pk):
+        return work_on(pk)
+
+
+def work_on(pk: int) -> str:
     began = time.monotonic()
     claimed = None if _stopping else ledger.claim_due(pk)
     if claimed is None:

@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from engine import tracing
 from engine.http import retry_after
 from engine.scrubbing import SHORTEST, forms, scrubbed
 from engine.text import clip, printable, squeeze
@@ -180,7 +181,9 @@ class Asking(Generic[Value]):
         if plain:
             messages = with_note(messages, in_words(self.schema))
         self.spent = replace(self.spent, calls=self.spent.calls + 1)
-        response = response_of(route, messages, {"type": "json_object"} if plain else self.schema, self.timeout, plain)
+        with tracing.span("chat", "client", gen_ai_request_model=route.model):
+            wanted = {"type": "json_object"} if plain else self.schema
+            response = response_of(route, messages, wanted, self.timeout, plain)
         self.spent = total(self.spent, spent_on(response, route))
         return checked(said(response), self.schema)
 

@@ -1,11 +1,13 @@
 """What the machinery looks like now, counted in the database at the moment of asking: for /metrics and /health.
 
-Counted there, the figures are those of all processes on all hosts, and none of them keeps any.
+Counted there, the figures are those of all processes on all hosts, and none of them keeps any; what only a process sees
+is added up in the table of tallies.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -16,9 +18,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
-from engine import jobs
+from engine import jobs, tallies
 from engine.embeddings import filling
-from engine.models import Anomaly, EmbeddingModel, Run, Step, WorkerGroup
+from engine.models import Anomaly, Embedding, EmbeddingModel, Run, Step, WorkerGroup
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Collector:
         yield gauge("ost_worker_groups", "Worker groups that live", now.workers)
         yield counter("ost_worker_restarts", "Worker groups that ended by a fault", restarts())
         yield from anomalies()
+        yield from tallies.families()
         for path in settings.FIGURES:
             yield from import_string(path)()
 
@@ -89,25 +92,47 @@ def runs() -> Iterator[Metric]:
     yield success
 
 
+TEXTS = {
+    "waiting": "Texts without their vector",
+    "oldest_seconds": "How long the longest of them waits",
+    "in_flight": "Of them, those that somebody embeds at this moment",
+    "quarantined": "Texts that need a person",
+    "skipped": "Texts that were given up",
+}
+
+
 def texts() -> Iterator[Metric]:
-    """Waiting and quarantined texts of the live model."""
-    waiting = GaugeMetricFamily("ost_embeddings_waiting", "Texts without their vector", labels=["subject"])
-    oldest = GaugeMetricFamily("ost_embeddings_oldest_seconds", "How long the longest waits", labels=["subject"])
-    stuck = GaugeMetricFamily("ost_embeddings_quarantined", "Texts that need a person", labels=["subject"])
-    live = EmbeddingModel.objects.filter(state=EmbeddingModel.State.LIVE).first()
-    for table in filling.tables() if live else []:
-        open_texts = table.objects.filter(~Q(vector_hash=F("text_hash")), model=live)
-        found = open_texts.aggregate(
-            waiting=Count("pk", filter=Q(quarantined_at=None)),
-            stuck=Count("pk", filter=~Q(quarantined_at=None) & Q(skipped_at=None)),
-            oldest=Min("wanted_at", filter=Q(quarantined_at=None)),
-            now=Max(Now()),
-        )
-        age = (found["now"] - found["oldest"]).total_seconds() if found["oldest"] else 0.0
-        waiting.add_metric([table.subject_name], found["waiting"])
-        oldest.add_metric([table.subject_name], age)
-        stuck.add_metric([table.subject_name], found["stuck"])
-    yield from (waiting, oldest, stuck)
+    """By model, for those that are live or fill, and by subject; one query a table."""
+    labels = ["provider", "model", "subject"]
+    found = {name: GaugeMetricFamily(f"ost_embeddings_{name}", text, labels=labels) for name, text in TEXTS.items()}
+    models = list(EmbeddingModel.objects.exclude(state=EmbeddingModel.State.RETIRED).order_by("pk"))
+    for table in filling.tables() if models else []:
+        counts = open_texts(table)
+        for model in models:
+            row = counts.get(model.pk, {})
+            for name, family in found.items():
+                family.add_metric([model.provider, model.name, table.subject_name], row.get(name) or 0)
+    yield from found.values()
+
+
+def open_texts(table: type[Embedding]) -> dict[int, dict[str, Any]]:
+    """Of each model that has any: its texts without a vector of their present words, by what keeps them."""
+    stuck, skipped = ~Q(quarantined_at=None), ~Q(skipped_at=None)
+    waits = ~stuck & ~skipped
+    grouped = table.objects.filter(~Q(vector_hash=F("text_hash"))).order_by().values("model")
+    rows = grouped.annotate(
+        waiting=Count("pk", filter=waits),
+        in_flight=Count("pk", filter=waits & Q(lease_until__gte=Now())),
+        quarantined=Count("pk", filter=stuck & ~skipped),
+        skipped=Count("pk", filter=skipped),
+        oldest=Min("wanted_at", filter=waits),
+        now=Max(Now()),
+    )
+    return {row["model"]: {**row, "oldest_seconds": seconds_since(row["oldest"], row["now"])} for row in rows}
+
+
+def seconds_since(moment: datetime | None, now: datetime) -> float:
+    return (now - moment).total_seconds() if moment else 0.0
 
 
 def anomalies() -> Iterator[Metric]:

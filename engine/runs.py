@@ -16,13 +16,20 @@ from django.db import connection
 from django.utils.module_loading import import_string
 from structlog.contextvars import bound_contextvars
 
-from engine import ledger
+from engine import ledger, tallies, tracing
 from engine.heartbeat import heartbeat
 from engine.ledger import LeaseLost
 from engine.models import Run, Step
 from engine.pipeline import Later, Pipeline, Scope, Stage, StageError, Terminated
+from engine.tallies import Figure
 
 logger = structlog.get_logger(__name__)
+
+SECONDS = Figure(
+    "ost_stage_duration_seconds", "Time that a stage took, of one claim of a run", ("pipeline", "stage"),
+    (1.0, 10.0, 60.0, 600.0), most=24,
+)  # fmt: skip
+TALLIES = (SECONDS,)
 
 
 class Watcher(Protocol):
@@ -81,11 +88,18 @@ def go_through(pipeline: Pipeline, claimed: Run, watcher: Watcher, pause: Callab
     scope = Scope(claimed.day, claimed.source, claimed.force, claimed.claim_number)
     done = claimed.steps.filter(state=Step.State.DONE, fence__gte=claimed.forced_from)
     forced = set(done.values_list("name", flat=True))
-    with bound_contextvars(run=claimed.pk):
+    with bound_contextvars(run=claimed.pk), tracing.span(f"run {pipeline.name}", run=claimed.pk, source=claimed.source):
         for stage in pipeline.chosen(claimed.stages, claimed.source):
             # What an earlier claim of this run forced to its end is not forced again.
             fresh = replace(scope, force=scope.force and stage.name not in forced)
-            if not work_through(claimed, stage, fresh, watcher, pause):
+            began = time.monotonic()
+            try:
+                with tracing.span(f"step {stage.name}", pipeline=pipeline.name, stage=stage.name):
+                    going_on = work_through(claimed, stage, fresh, watcher, pause)
+            finally:
+                SECONDS.observe(time.monotonic() - began, pipeline.name, stage.name)
+                tallies.flush()
+            if not going_on:
                 break
         else:
             ledger.close(claimed)

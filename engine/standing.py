@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Max, Q, Sum
@@ -11,6 +12,7 @@ from django.db.models.functions import Now
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from engine.models import Fetch, Run, Source, Upstream
+from engine.models.source import FAILURES
 from engine.runs import get_pipeline
 from engine.sources import known
 
@@ -152,14 +154,27 @@ def of_upstreams() -> Iterator[Metric]:
     remaining = GaugeMetricFamily("ost_upstream_quota_remaining", "Requests left of the quota", labels=labels)
     quota = GaugeMetricFamily("ost_upstream_quota", "Requests that a window of the quota holds", labels=labels)
     quiet = GaugeMetricFamily("ost_upstream_quiet_seconds", "How long a server is still left alone", labels=labels)
+    breaker = GaugeMetricFamily(
+        "ost_upstream_breaker_state", "0: asked as ever; 1: left alone after faults; 2: tried by one request",
+        labels=["host"],
+    )  # fmt: skip
     failures = GaugeMetricFamily("ost_upstream_failures", "Faults of a server in a row", labels=labels)
     for row in Upstream.objects.annotate(now=Now()):
         named = [row.host, row.lane]
         requests.add_metric(named, row.asked)
         failures.add_metric(named, row.failures)
+        if not row.lane:
+            breaker.add_metric([row.host], breaker_state(row))
         quiet.add_metric(named, max((row.quiet_until - row.now).total_seconds(), 0) if row.quiet_until else 0)
         if row.remaining is not None:
             remaining.add_metric(named, row.remaining)
         if row.quota is not None:
             quota.add_metric(named, row.quota)
-    yield from (requests, remaining, quota, quiet, failures)
+    yield from (requests, remaining, quota, quiet, failures, breaker)
+
+
+def breaker_state(row: Any) -> int:
+    """Closed, open or half open. row: an Upstream with `now`, the database's."""
+    if row.failures < FAILURES:
+        return 0
+    return 1 if row.quiet_until and row.quiet_until > row.now else 2

@@ -16,6 +16,7 @@ from django.utils import timezone
 from engine import llm
 from engine.exemplars import key_phrases, snippet
 from engine.llm import LLMError, Route, Spent, Stop
+from engine.tallies import Figure
 from engine.vectors import digest, unit
 from issues.extracting import EXTRACTOR, extract
 from issues.labels import Exemplar, IssueLabel, checked, prompt, prompt_hash
@@ -31,6 +32,12 @@ SIBLINGS = 3  # the nearest clusters of the day, to contrast with
 AGAIN = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24))  # after a failure
 AT_ONCE = 100  # clusters whose posts are read together, and told apart by their phrases
 TEXTS = 200  # posts of a cluster that the extract looks at, the surest first
+
+
+CALLS = Figure("ost_llm_calls_total", "Calls to language models, by outcome", ("outcome",))
+QUESTIONS = Figure("ost_llm_questions_total", "Clusters whose label a model was asked for, by outcome", ("outcome",))
+REUSED = Figure("ost_label_reuse_total", "Clusters that took a label which was there")
+TALLIES = (CALLS, QUESTIONS, REUSED)
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,7 @@ def known(asked: Asked, routes: Sequence[Route]) -> Label | None:
     if found is None and routes and asked.cluster.fingerprint:
         sources = sorted({post.source for post in asked.exemplars})
         found = labels.filter(fingerprint=asked.cluster.fingerprint, sources=sources).order_by("pk").first()
+    REUSED.add(by=found is not None)
     return found
 
 
@@ -171,21 +179,32 @@ def answered(asked: Asked, routes: Sequence[Route], provider: Provider) -> Label
         return failed(asked, routes, LLMError(provider.stopped, Spent()))
     left = settings.LLM_DAILY_CALLS - calls_today()
     if left <= 0:
+        count("deferred", 0)
         return deferred(asked, routes)
     chosen = routes[-1:] if asked.cluster.size > LARGE else routes
     question = prompt(asked.exemplars, asked.siblings)
     try:
         answer = llm.ask(question, IssueLabel, chosen, ANSWER_SECONDS, min(left, llm.CALLS))
     except Stop as stop:
+        count("refused", stop.calls)
         logger.warning("llm_stopped", reason=stop.reason)
         provider.stopped = f"the provider refuses all calls: {stop.reason}"
         return failed(asked, routes, LLMError(provider.stopped, stop.spent))
     except LLMError as error:
+        count("failed", error.calls)
         provider.failed(error)
         return failed(asked, routes, error)
+    count("answered", answer.calls)
     provider.silent = 0
     made = fields_of(checked(answer.value, asked.exemplars))
     return keep(asked, routes, {"source": Label.Source.LLM, "model": answer.model, **figures(answer), **made})
+
+
+def count(outcome: str, calls: int) -> None:
+    """A question; its last call had that outcome, those before it failed."""
+    QUESTIONS.add(outcome)
+    CALLS.add(outcome, by=min(calls, 1))
+    CALLS.add("failed", by=max(calls - 1, 0))
 
 
 def calls_today() -> int:

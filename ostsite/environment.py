@@ -126,6 +126,20 @@ def key(name: str) -> str:
     return value
 
 
+def headers(name: str) -> dict[str, str]:
+    """Headers with tokens, as OpenTelemetry writes them: name=value,name=value; the values are secrets."""
+    value = secret(name)
+    found = re.fullmatch(r"(?:[A-Za-z0-9-]{1,60}=[!-+\--~ ]{1,500}(?:,|$)){0,10}", value)
+    if not found:
+        raise ImproperlyConfigured(f"{name} is no list of headers; allowed: name=value,name=value")
+    given = {
+        key.strip().lower(): unquote(rest)
+        for key, _, rest in (part.partition("=") for part in value.split(",") if part)
+    }
+    secrets.update(given.values())
+    return given
+
+
 def header(name: str, default: str = "") -> str:
     """What goes into a header as it is: printable ASCII."""
     value = text(name, default)

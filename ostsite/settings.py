@@ -323,7 +323,15 @@ CHORES = {
     "indexes": "engine.embeddings.indexes.by_clock",
     "agreement": "engine.embeddings.comparing.by_clock",
 }
-FIGURES = ("engine.standing.figures", "issues.publishing.figures")
+FIGURES = ("engine.standing.figures", "issues.publishing.figures", "recommendations.serving.figures")
+# What all processes add up in the table of tallies, for /metrics.
+TALLIES = (
+    "engine.embeddings.counting.TALLIES",
+    "engine.runs.TALLIES",
+    "issues.labelling.TALLIES",
+    "recommendations.serving.TALLIES",
+    "ostsite.latency.TALLIES",
+)
 SCHEDULES = "ostsite.schedules.SCHEDULES"
 TIMING = Timing()
 RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting worker knows its predecessors
@@ -486,5 +494,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 LOG_LEVEL = environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOG_FORMAT = environment.choice("LOG_FORMAT", "text", logs.FORMATS)
 METRICS_TOKEN = environment.secret("METRICS_TOKEN")
+# Where traces go, if anywhere.
+OTEL_EXPORTER_OTLP_ENDPOINT = environment.base("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_EXPORTER_OTLP_HEADERS = environment.headers("OTEL_EXPORTER_OTLP_HEADERS")
+OTEL_SERVICE_NAME = environment.header("OTEL_SERVICE_NAME", "ost-engine")
 logs.configure(environment.secrets)  # last, when every secret is read
 LOGGING = logs.logging_config(LOG_FORMAT, LOG_LEVEL, ours=("ostsite", "engine", "recommendations", "issues"))

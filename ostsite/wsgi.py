@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
+from django.core.signals import request_finished
 from django.core.wsgi import get_wsgi_application
 
 from ostsite import database
@@ -43,9 +44,11 @@ def end_with(parent: int) -> None:
 
 def begin() -> None:
     """Load the catalogue before anybody asks, and keep an eye on the server's main process."""
-    from recommendations import serving  # once the apps are loaded
+    from engine import tallies  # once the apps are loaded
+    from recommendations import serving
 
     serving.begin()
+    request_finished.connect(tallies.flush_when_due)
     server = int(os.environ.get("OST_WEB_SERVER", os.getppid()))
     threading.Thread(target=end_with, args=[server], name="end_with_parent", daemon=True).start()
 

@@ -6,6 +6,7 @@ it, by the same functions and weights.
 
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,10 +17,12 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from engine.embeddings.reading import READER, State
 from engine.models import EmbeddingModel
 from engine.recent import Recent
+from engine.tallies import Figure
 from engine.vectors import Matrix
 from recommendations import answers, generations, scoring
 from recommendations.catalogue import Loaded, block_of_people, load
@@ -29,11 +32,17 @@ from recommendations.models import (
     Profile,
     ProfileEmbedding,
     Project,
+    ProjectEmbedding,
     Recommendation,
     Weights,
 )
 from recommendations.scoring import Formula, Person, Positions
 
+LATENCY = Figure(
+    "ost_recommendation_latency_seconds", "Time until a list was there: stored, scored live, or cold: nothing known",
+    ("kind",), (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)  # fmt: skip
+TALLIES = (LATENCY,)
 SPARE = 5  # more projects are read than are shown, in case some are gone
 STALE = 60.0  # seconds: how long a catalogue serves while nothing was ever published
 
@@ -212,6 +221,26 @@ def changed_at(user: User) -> datetime | None:
 
 
 def list_of(user: User, live: Generation | None, changed: datetime | None, top: int) -> List | None:
+    began = time.monotonic()
+    found = listed(user, live, changed, top)
+    if found:
+        took(began, found.live, bool(found.rows) and found.rows[0].cold_start)
+    return found
+
+
+def took(began: float, live: bool, cold: bool) -> None:
+    """A list is there: of a generation's rows or scored live, or cold where nothing is known of the person."""
+    LATENCY.observe(time.monotonic() - began, "stored" if not live else "cold" if cold else "live")
+
+
+def figures() -> Iterator[Metric]:
+    """For /metrics: the texts of projects that wait, under the name that embed_star gave them."""
+    live = EmbeddingModel.objects.filter(state=EmbeddingModel.State.LIVE).first()
+    waiting = ProjectEmbedding.objects.waiting(live).count() if live else 0
+    yield GaugeMetricFamily("embed_star_repos_pending", "Projects whose text waits for its vector", value=waiting)
+
+
+def listed(user: User, live: Generation | None, changed: datetime | None, top: int) -> List | None:
     if live and changed and changed <= live.inputs_at:
         rows = list(answers.recommendations(live).filter(user=user)[:top])
         if rows:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.embeddings.base import Embedder, Metered
+from engine.embeddings.counting import REUSED, counted
 from engine.models import EmbeddingModel, PaidVector
 from engine.text import text_hash
 from engine.vectors import Matrix, checked
@@ -32,10 +33,18 @@ def vectors_of(embedder: Embedder, model: EmbeddingModel, texts: Sequence[str]) 
     metered = isinstance(embedder, Metered)
     known = PaidVector.objects.known(model, list(distinct)) if metered else {}
     missing = [each for each in distinct if each not in known]
-    answers = embedder.embed([distinct[each] for each in missing]) if missing else np.empty((0, model.dimensions))
-    fresh = dict(zip(missing, checked(answers, len(missing), model.dimensions), strict=True))
+    fresh = dict(zip(missing, asked(embedder, model, [distinct[each] for each in missing]), strict=True))
     found = known | fresh
+    REUSED.add(model.provider, model.name, by=len(texts) - len(missing))
     return Vectors(np.stack([found[each] for each in hashes]), len(missing), fresh if metered else {}, list(known))
+
+
+def asked(embedder: Embedder, model: EmbeddingModel, texts: Sequence[str]) -> Matrix:
+    """The vectors of texts that have none yet, checked and counted."""
+    if not texts:
+        return np.empty((0, model.dimensions), dtype=np.float32)
+    with counted(model, len(texts)):
+        return checked(embedder.embed(texts), len(texts), model.dimensions)
 
 
 def remember(model: EmbeddingModel, vectors: Vectors) -> None:

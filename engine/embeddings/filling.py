@@ -13,6 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from engine import tallies
+from engine.embeddings import counting
 from engine.embeddings.asking import remember, vectors_of
 from engine.embeddings.base import Embedder, EmbedderError, Metered, PutOff
 from engine.embeddings.pausing import is_paused
@@ -26,6 +28,7 @@ logger = structlog.get_logger(__name__)
 
 # What a text can do to a model. Anything else is a fault of ours and rises.
 TEXT_FAULTS = (ValueError, RuntimeError, IndexError, MemoryError)
+METERED = ("calls", "tokens", "microdollars")  # what of it is told of each batch
 SETTLED = ("embedded", "failed", "superseded")  # what a text comes to; what a provider took is counted beside it
 
 
@@ -131,22 +134,16 @@ def again(tables: Sequence[type[Embedding]]) -> int:
 
 def embed_claimed(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: list[Claimed]) -> Counter[str]:
     """One batch, and what it took. An interrupt, or a model or provider that does not answer, blames no text."""
-    began, counts = time.monotonic(), Counter[str]()
     try:
-        counts.update(settle(table, model, lease, claimed))
+        counts = settle(table, model, lease, claimed)
         counts.update(spent(model))
     except (EmbedderError, KeyboardInterrupt, SystemExit):
         table.objects.release(lease, [row.id for row in claimed])
+        spent(model)
         raise
     finally:
-        batch_ended(table, model, counts, time.monotonic() - began)
+        tallies.flush()
     return counts
-
-
-def batch_ended(table: type[Embedding], model: EmbeddingModel, counts: Counter[str], seconds: float) -> None:
-    """The one place where every batch ends, of whatever process, well or not: without counts it came to nothing."""
-    facts = {"provider": model.provider, "model": model.name, "subject": table.subject_name}
-    logger.debug("batch_ended", **facts, seconds=round(seconds, 3), **counts)
 
 
 def settle(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: list[Claimed]) -> Counter[str]:
@@ -175,7 +172,9 @@ def settle(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: l
 def spent(model: EmbeddingModel) -> Counter[str]:
     """What the provider took since the last batch, where it takes anything."""
     found = embedder(model)
-    return found.take_spent() if isinstance(found, Metered) else Counter()
+    taken = found.take_spent() if isinstance(found, Metered) else Counter()
+    counting.took(model, taken)
+    return Counter({name: taken[name] for name in METERED if taken[name]})
 
 
 def answers(model: EmbeddingModel) -> bool:

@@ -12,7 +12,8 @@ import structlog
 from django.conf import settings
 
 from engine.embeddings.base import Embedder, EmbedderError
-from engine.embeddings.filling import TEXT_FAULTS, embedder
+from engine.embeddings.counting import counted
+from engine.embeddings.filling import TEXT_FAULTS, embedder, spent
 from engine.ledger import reason_of
 from engine.models import EmbeddingModel
 from engine.recent import Recent
@@ -121,8 +122,9 @@ class Reader:
             if held is None:  # another thread has met a failure meanwhile
                 return None
             try:
-                with self._lock:
+                with self._lock, counted(model, 1):
                     found = held.embed([text])[0]
+                spent(model)
             except (EmbedderError, *TEXT_FAULTS) as error:
                 self._fail(model, error)
                 return None

@@ -22,6 +22,7 @@ import numpy as np
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
+from engine import tracing
 from engine.dialling import transport
 from engine.embeddings.base import EmbedderError, PutOff
 from engine.http import GRACE, LONGEST_WAIT, Gate, Left, Limit, Open, Quiet, finished, retry_after
@@ -200,6 +201,7 @@ class RemoteEmbedder:
             retry=retry_if_exception_type((Fault, Busy)),
             stop=lambda state: stop_after_attempt(tries or self.tries)(state) or state.upcoming_sleep >= left.seconds,
             wait=self.wait,
+            before_sleep=lambda state: self.count(retries=1),
             reraise=True,
         )
         try:
@@ -220,9 +222,11 @@ class RemoteEmbedder:
         self.gate.enter(self.host, LANE, self.pace, seconds + GRACE)
         limit, failed = Limit(), ""
         try:
-            return self.read(self.asked(texts, seconds), len(texts))
+            with tracing.span("embeddings", "client", server_address=self.host, model=self.name, texts=len(texts)):
+                return self.read(self.asked(texts, seconds), len(texts))
         except Busy as busy:
             limit = busy.limit
+            self.count(limits=1)
             raise
         except (Fault, BadAnswer) as error:
             failed = "" if isinstance(error, BadAnswer) and not error.whole else str(error)
@@ -236,8 +240,7 @@ class RemoteEmbedder:
         """LiteLLM's EmbeddingResponse. Raises what its errors mean."""
         from openai import OpenAIError  # what all errors of LiteLLM derive from; as late as that one
 
-        with self._lock:
-            self._spent["calls"] += 1
+        self.count(calls=1)
         facts: dict[str, Any] = {}
         if self.provider.encoding:
             facts = {"client": client(self.route, os.getpid()), "encoding_format": self.provider.encoding}
@@ -300,15 +303,17 @@ class RemoteEmbedder:
             return unit(checked(rows, count, self.dimensions)).astype(np.float32)
         except ValueError as error:
             good = sum(usable(row, self.dimensions) for row in rows)
+            self.count(invalid=len(rows) - good)
             raise BadAnswer(f"{self.provider.name}: {error}", whole=not good) from None
 
     def note(self, response: Any) -> None:
         """Add up what it took, also for an answer that is of no use."""
         dollars = cost(response, self.route)
+        self.count(tokens=counted(response.usage, "prompt_tokens"), microdollars=round(dollars * 1e6))
+
+    def count(self, **spent: int) -> None:
         with self._lock:
-            self._spent["tokens"] += counted(response.usage, "prompt_tokens")
-            if dollars:
-                self._spent["microdollars"] += round(dollars * 1e6)
+            self._spent.update({name: figure for name, figure in spent.items() if figure})
 
 
 # Texts

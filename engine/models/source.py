@@ -103,6 +103,9 @@ class Fetch(models.Model):
         )
 
 
+FAILURES = 5  # in a row, after which a server is left alone, and tried again by one request
+
+
 class Upstream(models.Model):
     """A server, or one of its limits: when it may be asked next, and what it last said about its quota.
 

@@ -22,14 +22,14 @@ FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent records"
-        " schemas scrubbing timing text twins urls vectors versions words embeddings.known",
+        " schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known",
         "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.local"
         " embeddings.remote testing testing.*",
         "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
-        " runs sources standing",
+        " runs sources standing tallies",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
-        " embeddings.comparing embeddings.filling embeddings.indexes embeddings.providers embeddings.reading"
-        " embeddings.watching following gates"
+        " embeddings.comparing embeddings.counting embeddings.filling embeddings.indexes embeddings.providers"
+        " embeddings.reading embeddings.watching following gates"
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {

@@ -1,5 +1,6 @@
 """What the API reads and writes: recommendations, feedback, projects, runs, and what is known of the caller."""
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
@@ -85,7 +86,7 @@ class Recommendations(View):
 
     def rendered(self, key: tuple[Any, ...], asked: "Asked", username: str) -> tuple[bytes, str]:
         """The answer as bytes; kept as long as nothing changes that it is made from."""
-        found, top = None, self.asked["top"]
+        began, found, top = time.monotonic(), None, self.asked["top"]
         rows = answers.stored(asked.generation, asked.person, top) if asked.generation and asked.stands else []
         made_at, weights = asked.published_at, asked.weights
         if not rows:
@@ -93,6 +94,8 @@ class Recommendations(View):
             found = serving.ranking_of(person, live, asked.changed_at)
             rows = answers.unstored(found.rows[: top + serving.SPARE])[:top] if found else []
             made_at, weights = (found.computed_at, found.weights.version) if found else (None, None)
+        if rows:
+            serving.took(began, bool(found), bool(found and found.rows[0]["cold_start"]))
         body = JSONRenderer().render(facts_of(username, rows, made_at, weights))
         kept = body, etag_of(body)
         if rows and (not found or (found.generation and not found.reading)):
