@@ -27,7 +27,7 @@ logger = structlog.get_logger(__name__)
 
 SECONDS = Figure(
     "ost_stage_duration_seconds", "Time that a stage took, of one claim of a run", ("pipeline", "stage"),
-    (1.0, 10.0, 60.0, 600.0), most=24,
+    (1.0, 10.0, 60.0, 600.0), most=16,
 )  # fmt: skip
 TALLIES = (SECONDS,)
 

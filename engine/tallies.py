@@ -26,7 +26,7 @@ from engine.models.tally import Tally
 logger = structlog.get_logger(__name__)
 
 EVERY = 10.0  # seconds between two sendings of a web process
-OTHER = "other"
+OTHER, SPARE = "other", 4  # label sets with an "other" in them
 LONGEST = 100  # characters of a label's value
 SUM = "sum"
 
@@ -35,14 +35,14 @@ SUM = "sum"
 class Figure:
     """A counter; a histogram where it has buckets, which are upper bounds in seconds.
 
-    most: label sets that are told apart; what comes after them has "other" for its last label.
+    most: label sets that are told apart; what comes after them has "other" for its last label, or for all of them.
     """
 
     name: str
     text: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
-    most: int = 10
+    most: int = 6
 
     def add(self, *values: str, by: float = 1.0) -> None:
         if by:
@@ -64,8 +64,12 @@ class Figure:
             f"{self.name}_bucket", as_json({**named, "le": part})
         )  # fmt: skip
 
-    def folded(self, values: tuple[str, ...]) -> tuple[str, ...]:
-        return (*values[:-1], OTHER) if values else values
+    def within(self, values: tuple[str, ...], known: set[tuple[str, ...]]) -> tuple[str, ...]:
+        """The label set as which it is counted beside those."""
+        for tried, most in ((values, self.most), ((*values[:-1], OTHER)[: len(values)], self.most + SPARE)):
+            if tried in known or len(known) < most:
+                return tried
+        return (OTHER,) * len(values)
 
 
 Sums = dict[tuple[Figure, tuple[str, ...], str], float]
@@ -99,7 +103,7 @@ class Held:
         seen = self._seen[figure]
         if values not in seen:
             values = tuple(value if fits(value) else OTHER for value in values)
-            values = values if len(seen) < figure.most else figure.folded(values)
+            values = figure.within(values, seen)
             seen.add(values)
         return values
 
@@ -134,9 +138,8 @@ class Held:
             self._kept.update(label_sets(fresh))
         rows: dict[tuple[str, str], float] = defaultdict(float)
         for (figure, values, part), value in sums.items():
-            kept = self._kept[figure]
-            values = values if values in kept or len(kept) < figure.most else figure.folded(values)
-            kept.add(values)
+            values = figure.within(values, self._kept[figure])
+            self._kept[figure].add(values)
             rows[figure.row(values, part)] += value
         return rows
 

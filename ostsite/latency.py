@@ -10,7 +10,7 @@ SECONDS = Figure(
     "Time until an answer began, by route",
     ("method", "status", "route"),
     (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
-    most=48,
+    most=36,
 )
 TALLIES = (SECONDS,)
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -40,7 +40,7 @@ from recommendations.scoring import Formula, Person, Positions
 
 LATENCY = Figure(
     "ost_recommendation_latency_seconds", "Time until a list was there: stored, scored live, or cold: nothing known",
-    ("kind",), (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+    ("kind",), (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5), most=3,
 )  # fmt: skip
 TALLIES = (LATENCY,)
 SPARE = 5  # more projects are read than are shown, in case some are gone

@@ -18,7 +18,7 @@ BOTH = ("provider", "model")
 BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 EMBEDDINGS = Figure("embed_star_embeddings_total", "Embeddings generated", BOTH)
 ERRORS = Figure(
-    "embed_star_embeddings_errors_total", "Batches that gave no embedding", ("provider", "error_type"), most=20
+    "embed_star_embeddings_errors_total", "Batches that gave no embedding", ("provider", "error_type"), most=12
 )
 SECONDS = Figure("embed_star_embedding_duration_seconds", "Time that an embedding took, of its batch's", BOTH, BUCKETS)
 LIMITS = Figure("embed_star_rate_limits_total", "Requests refused for a limit", ("provider",))
@@ -28,7 +28,7 @@ TOKENS = Figure("ost_embedding_tokens_total", "Tokens that a provider counted", 
 DOLLARS = Figure("ost_embedding_dollars_total", "US dollars, where a price is known", BOTH)
 REUSED = Figure("ost_embeddings_reused_total", "Texts whose vector was known, so that nobody was asked", BOTH)
 VALIDATIONS = Figure(
-    "ost_embedding_validations_total", "Vectors that were looked at, by outcome", (*BOTH, "outcome"), most=20
+    "ost_embedding_validations_total", "Vectors that were looked at, by outcome", (*BOTH, "outcome"), most=12
 )
 TALLIES = (EMBEDDINGS, ERRORS, SECONDS, LIMITS, RETRIES, CALLS, TOKENS, DOLLARS, REUSED, VALIDATIONS)
 # By the first that fits. A provider that wants to be left alone is no error.

@@ -1,8 +1,10 @@
 """The figures of /metrics: each is what the database counts, and none of them grows with what people type."""
 
+import re
 import shutil
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -10,46 +12,31 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine import jobs, metrics
-from engine.embeddings import filling
-from engine.models import Anomaly, EmbeddingModel, Run, WorkerGroup
+from engine import jobs, metrics, tallies
+from engine.embeddings import counting, filling
+from engine.models import Anomaly, EmbeddingModel, Fetch, Run, Upstream
+from engine.tests.filled import LABELS, NOON, everything, figures, make_group, make_run, make_texts
 from issues.models import LiveIssue
-from recommendations.models import Project, ProjectEmbedding
+from recommendations.models import ProjectEmbedding
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.django_db
 
-NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SUBJECTS = {"categories", "issues", "items", "messages", "profiles", "projects"}
-
-
-def make_run(state: str = "waiting", pipeline: str = "recommendations", ago: float = 0, **facts: object) -> Run:
-    """A run of a partition of its own, opened so many seconds ago."""
-    run = Run.objects.create(pipeline=pipeline, source=f"source {Run.objects.count()}", state=state, **facts)
-    Run.objects.filter(pk=run.pk).update(created_at=Now() - timedelta(seconds=ago))
-    return run
-
-
-def make_texts(count: int, ago: float = 0, **facts: object) -> None:
-    """Texts of projects that wait for their vector, for so many seconds already."""
-    already = Project.objects.count()
-    projects = Project.objects.bulk_create(
-        [Project(full_name=f"octo/tool{number}") for number in range(already, already + count)]
-    )
-    ProjectEmbedding.objects.want({project.pk: f"text of {project}" for project in projects})
-    made = ProjectEmbedding.objects.filter(subject__in=projects)
-    made.update(wanted_at=Now() - timedelta(seconds=ago), **facts)
-
-
-def make_group(name: str, silent: float = 0, **facts: object) -> WorkerGroup:
-    group = WorkerGroup.objects.create(name=name, host="here", pid=1, **facts)
-    WorkerGroup.objects.filter(pk=group.pk).update(seen_at=Now() - timedelta(seconds=silent))
-    return group
+NAMED_BY_EMBED_STAR = {
+    "embed_star_embeddings": ("counter", {"provider", "model"}),
+    "embed_star_embeddings_errors": ("counter", {"provider", "error_type"}),
+    "embed_star_embedding_duration_seconds": ("histogram", {"provider", "model"}),
+    "embed_star_repos_pending": ("gauge", set()),
+    "embed_star_rate_limits": ("counter", {"provider"}),
+}
 
 
 def samples() -> dict[str, dict[tuple[str, ...], float]]:
-    """What a scrape reads: name -> values of the labels -> figure."""
+    """What a scrape reads: name -> values of the labels, in the order of their names -> figure."""
     found: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(metrics.exposition().decode()):
         for sample in family.samples:
@@ -59,6 +46,16 @@ def samples() -> dict[str, dict[tuple[str, ...], float]]:
 
 def figure(name: str, *labels: str) -> float:
     return samples()[name][labels]
+
+
+def texts(name: str, subject: str, model: str = "") -> float:
+    """Of the live model, as a rule."""
+    name, live = f"ost_embeddings_{name}", EmbeddingModel.objects.live()
+    return figure(name, model or live.name, live.provider, subject)
+
+
+def families() -> dict[str, Metric]:
+    return {family.name: family for family in text_string_to_metric_families(metrics.exposition().decode())}
 
 
 # Runs
@@ -132,9 +129,9 @@ def test_the_last_success_is_the_newest():
 def test_waiting_and_quarantined_texts_are_counted_by_subject():
     make_texts(3)
     make_texts(2, quarantined_at=NOON)
-    assert figure("ost_embeddings_waiting", "projects") == 3
-    assert figure("ost_embeddings_quarantined", "projects") == 2
-    assert figure("ost_embeddings_waiting", "profiles") == 0
+    assert texts("waiting", "projects") == 3
+    assert texts("quarantined", "projects") == 2
+    assert texts("waiting", "profiles") == 0
 
 
 def test_a_text_that_a_person_gave_up_is_not_quarantined():
@@ -146,22 +143,61 @@ def test_a_text_that_a_person_gave_up_is_not_quarantined():
 def test_a_text_that_has_its_vector_neither_waits_nor_ages():
     make_texts(1, ago=100)
     ProjectEmbedding.objects.update(vector_hash=F("text_hash"))
-    assert figure("ost_embeddings_waiting", "projects") == 0
-    assert figure("ost_embeddings_oldest_seconds", "projects") == 0
+    assert texts("waiting", "projects") == 0
+    assert texts("oldest_seconds", "projects") == 0
 
 
 def test_the_oldest_text_is_one_that_still_waits():
     make_texts(1, ago=1000, quarantined_at=NOON)
     make_texts(1, ago=100)
     make_texts(1, ago=10)
-    assert figure("ost_embeddings_oldest_seconds", "projects") == pytest.approx(100, abs=5)
+    assert texts("oldest_seconds", "projects") == pytest.approx(100, abs=5)
 
 
-def test_texts_of_a_model_that_only_fills_are_not_counted():
+def test_texts_of_a_model_that_fills_are_counted_under_its_own_name():
     make_texts(1)
     other = EmbeddingModel.objects.create(name="other", provider="local", dimensions=3)
     ProjectEmbedding.objects.update(model=other)
-    assert figure("ost_embeddings_waiting", "projects") == 0
+    assert (texts("waiting", "projects"), texts("waiting", "projects", "other")) == (0, 1)
+
+
+def test_texts_of_a_retired_model_are_not_counted():
+    make_texts(1)
+    retired = EmbeddingModel.objects.create(name="old", provider="local", dimensions=3, state="retired")
+    ProjectEmbedding.objects.update(model=retired)
+    assert {model for model, *_ in samples()["ost_embeddings_waiting"]} == {EmbeddingModel.objects.live().name}
+
+
+def test_texts_that_somebody_embeds_are_in_flight_and_wait_still():
+    make_texts(2, lease="mine", lease_until=Now() + timedelta(minutes=1))
+    make_texts(1, lease="lost", lease_until=Now() - timedelta(minutes=1))
+    assert (texts("in_flight", "projects"), texts("waiting", "projects")) == (2, 3)
+
+
+def test_a_text_that_was_given_up_needs_nobody_any_more():
+    make_texts(1, quarantined_at=NOON, skipped_at=NOON)
+    assert [texts(name, "projects") for name in ("skipped", "quarantined", "waiting")] == [1, 0, 0]
+
+
+def test_the_projects_that_wait_have_the_name_of_embed_star():
+    make_texts(3)
+    make_texts(1, quarantined_at=NOON)
+    assert figure("embed_star_repos_pending") == 3
+
+
+# Servers outside
+
+
+@pytest.mark.parametrize(("failures", "quiet", "state"), [(4, 60, 0), (5, 60, 1), (5, -1, 2), (0, 60, 0)])
+def test_a_breaker_is_closed_open_or_half_open(failures, quiet, state):
+    Upstream.objects.create(host="here", failures=failures, quiet_until=Now() + timedelta(seconds=quiet))
+    assert figure("ost_upstream_breaker_state", "here") == state
+
+
+@pytest.mark.parametrize(("quiet", "left"), [(60, 60), (-60, 0)])
+def test_it_is_said_how_long_a_server_is_left_alone(quiet, left):
+    Upstream.objects.create(host="here", quiet_until=Now() + timedelta(seconds=quiet))
+    assert figure("ost_upstream_quiet_seconds", "here", "") == pytest.approx(left, abs=5)
 
 
 def test_before_there_is_a_model_nothing_is_said_of_texts():
@@ -196,44 +232,71 @@ def test_anomalies_are_counted_by_kind_as_often_as_they_were_seen():
 # The exposition
 
 
-def everything() -> None:
-    """At least one sample of each family, with texts that nobody may read."""
-    make_run(error="typed")
-    make_run("done", finished_at=NOON)
-    make_texts(1, error="typed")
-    make_group("typed", fault="typed", ended_at=NOON)
-    Anomaly.objects.alarm("schedule", "typed", "typed")
-
-
-def test_labels_are_pipelines_states_subjects_and_kinds():
+@pytest.fixture
+def all_of_it(settings) -> None:
+    settings.Q_BROKER = "orm"
     everything()
+
+
+def test_labels_are_words_of_ours_and_of_the_settings(all_of_it):
+    live = EmbeddingModel.objects.live()
     found = {value for labels in samples().values() for values in labels for value in values}
-    assert found <= {*settings.PIPELINES, *Run.LIVE, *SUBJECTS, *LiveIssue.State.values, "schedule"}
+    known = {*settings.PIPELINES, *Run.LIVE, *SUBJECTS, *LiveIssue.State.values, *Fetch.State.values, *LABELS.values()}
+    bounds = {"+Inf", *(str(bound) for figure in figures() for bound in figure.buckets)}
+    assert found - known - bounds <= {"schedule", live.provider, live.name, "api.openai.com", "github", ""}
 
 
-def test_each_subject_has_a_figure():
-    everything()
-    assert {subject for (subject,) in samples()["ost_embeddings_waiting"]} == SUBJECTS
+def test_each_subject_has_a_figure(all_of_it):
+    assert {subject for *_, subject in samples()["ost_embeddings_waiting"]} == SUBJECTS
     assert len(filling.tables()) == len(SUBJECTS)
 
 
-def test_every_name_is_ours():
-    everything()
-    assert all(name.startswith("ost_") for name in samples())
+def test_every_name_is_ours_or_that_of_embed_star(all_of_it):
+    assert all(name.startswith("ost_") or name in NAMED_BY_EMBED_STAR for name in families())
 
 
-def test_counters_and_nothing_else_end_in_total_once():
-    everything()
-    families = list(text_string_to_metric_families(metrics.exposition().decode()))
-    counters = {sample.name for family in families if family.type == "counter" for sample in family.samples}
-    assert counters == {"ost_worker_restarts_total", "ost_anomalies_total"}
+@pytest.mark.parametrize("name", NAMED_BY_EMBED_STAR)
+def test_the_names_of_embed_star_have_their_kinds_and_labels(all_of_it, name):
+    family = families()[name]
+    labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+    assert (family.type, labels) == NAMED_BY_EMBED_STAR[name]
+
+
+def test_the_buckets_are_those_of_embed_star(all_of_it):
+    bounds = [bound for bound, *_ in samples()["embed_star_embedding_duration_seconds_bucket"]]
+    assert bounds == ["0.01", "0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "+Inf"]
+
+
+def test_counters_and_nothing_else_end_in_total(all_of_it):
+    counters = {sample.name for family in families().values() if family.type == "counter" for sample in family.samples}
+    assert all(name.endswith("_total") for name in counters)
     assert not [name for name in samples().keys() - counters if "total" in name]
 
 
-def test_every_family_says_what_it_is():
-    everything()
-    families = text_string_to_metric_families(metrics.exposition().decode())
-    assert [family.name for family in families if not family.documentation] == []
+def test_every_family_says_what_it_is_and_has_a_sample(all_of_it):
+    assert [name for name, family in families().items() if not (family.documentation and family.samples)] == []
+
+
+def test_every_family_stands_in_the_table_as_it_is(all_of_it):
+    """name, type and labels of docs/metrics.md."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    found = {
+        name + "_total" * (family.type == "counter"): (
+            family.type, {label for sample in family.samples for label in sample.labels} - {"le"}
+        )
+        for name, family in families().items()
+    }  # fmt: skip
+    assert {name: (kind, set(re.findall(r"\w+", labels))) for name, kind, labels in rows} == found
+
+
+def test_there_are_never_more_than_a_thousand_series(all_of_it):
+    """Whatever all processes add."""
+    for figure in figures():
+        for number in range(2 * figure.most):
+            values = [f"{name}{number}" for name in figure.labels]
+            figure.observe(0.1, *values) if figure.buckets else figure.add(*values)
+    tallies.flush()
+    assert sum(map(len, samples().values())) <= 1000
 
 
 def queries() -> int:
@@ -242,8 +305,7 @@ def queries() -> int:
     return len(asked)
 
 
-def test_the_number_of_queries_does_not_grow_with_the_rows():
-    everything()
+def test_the_number_of_queries_does_not_grow_with_the_rows(all_of_it):
     before = queries()
     for state in Run.LIVE * 2:
         make_run(state)
@@ -251,11 +313,14 @@ def test_the_number_of_queries_does_not_grow_with_the_rows():
     for number in range(5):
         make_group(str(number))
         Anomaly.objects.alarm(f"kind {number}", "some", "thing")
-    assert queries() == before
+        Upstream.objects.create(host=f"host {number}")
+        counting.EMBEDDINGS.add("openai", f"model {number}")
+        EmbeddingModel.objects.create(name=f"model {number}", provider="openai", dimensions=3)
+    tallies.flush()
+    assert queries() == before <= 30
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool: apt-get install prometheus")
-def test_promtool_has_nothing_to_say():
-    everything()
+def test_promtool_has_nothing_to_say(all_of_it):
     checked = subprocess.run(["promtool", "check", "metrics"], input=metrics.exposition(), capture_output=True)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")

@@ -45,7 +45,8 @@ ALERTS = [
 ]
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/ost-engine.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]] + [rule["expr"] for rule in ALERTS]
+ASKED = [target["expr"].replace("$__rate_interval", "5m") for panel in PANELS for target in panel["targets"]]
+QUERIES = ASKED + [rule["expr"] for rule in ALERTS]
 needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool: apt-get install prometheus")
 
 
@@ -137,8 +138,29 @@ def test_no_file_names_the_host_of_a_registry():
 def test_panels_and_alarms_ask_for_figures_that_exist(settings):
     settings.Q_BROKER = "orm"
     known = set(re.findall(r"^# TYPE (\w+)", metrics.exposition().decode(), re.MULTILINE))
-    asked = {name for query in QUERIES for name in re.findall(r"\bost_\w+", query)}
+    known |= {f"{name}_{part}" for name in known for part in ("bucket", "sum", "count")}
+    asked = {name for query in QUERIES for name in re.findall(r"\b(?:ost|embed_star)_\w+", query)}
     assert asked - known == set()
+
+
+def test_each_alarm_says_what_to_do_and_where_that_is_told_at_length():
+    said = {rule["alert"]: rule["annotations"] for rule in ALERTS}
+    assert {name: set(each) for name, each in said.items()} == dict.fromkeys(said, {"summary", "action", "runbook"})
+    assert {name: each["runbook"] for name, each in said.items()} == {
+        name: f"docs/operations.md#{name.lower()}" for name in said
+    }
+
+
+def test_no_two_panels_lie_on_each_other_or_have_one_number():
+    cells = [
+        (place["x"] + x, place["y"] + y)
+        for place in (panel["gridPos"] for panel in DASHBOARD["panels"])
+        for x in range(place["w"])
+        for y in range(place["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
 
 
 def test_every_alarm_of_the_manual_is_set():

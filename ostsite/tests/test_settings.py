@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "ostsite" / "settings.py"
 STRONG = "k9-" * 20
 READ = re.compile(
-    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email|key|base|model|upstream|header)\(\s*\"([A-Z_]+)\""
+    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email|key|base|model|upstream|headers?)\(\s*\"([A-Z_]+)\""
 )
 NAMES = sorted({*READ.findall(SETTINGS.read_text()), "DATABASE_URL"})
 
@@ -103,6 +103,10 @@ WRONG = [
     *[(f"{name}_API_KEY", "hunter2 hunter2", KEY) for name in ("LLM", "GROQ", "ANTHROPIC", "OPENAI")],
     ("LOG_LEVEL", "info", "DEBUG, INFO, WARNING, ERROR"),
     ("LOG_FORMAT", "xml", "text, json"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", BASE),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2", "name=value,name=value"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "a b=hunter2", "name=value,name=value"),
+    ("OTEL_SERVICE_NAME", "a\tb", "at most 200 printable ASCII characters"),
     ("REDIS_URL", "http://localhost:6379", "redis://host:port/number"),
     ("REDIS_CACHE_URL", "localhost", "redis://host:port/number"),
     ("Q_BROKER", "rabbit", "orm, redis"),
