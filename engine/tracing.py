@@ -6,18 +6,21 @@ no text, no name of a person, no message of an error. docs/decisions/traces.md s
 
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.util import Finalize
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import structlog
 
 logger = structlog.get_logger(__name__)
 
+PACKAGE = "opentelemetry"
 Value = str | int | float | bool
 QUEUE, BATCH = 2048, 256  # spans that wait, beyond which older ones are lost; spans in a request
 DELAY, TIMEOUT = 2.0, 3.0  # seconds that a span waits, and that the collector may take; at the end, twice that at most
@@ -36,9 +39,18 @@ _collector = Collector()
 
 
 def configure(endpoint: str, headers: Mapping[str, str], service: str) -> None:
-    """Once, when a process starts. Nothing is opened before the first span."""
+    """Once, when a process starts, before redis is imported. Nothing is opened before the first span."""
     global _collector
     _collector = Collector(endpoint, tuple(headers.items()), service)
+    allow(bool(endpoint))
+
+
+def allow(wanted: bool) -> None:
+    """Whether OpenTelemetry can be imported: redis would, for figures that nobody asks for, and take 0.1 s."""
+    if not wanted:
+        sys.modules.setdefault(PACKAGE, cast(ModuleType, None))  # which Python takes for "not there"
+    elif PACKAGE in sys.modules and sys.modules[PACKAGE] is None:
+        del sys.modules[PACKAGE]
 
 
 def on() -> bool:

@@ -8,15 +8,9 @@ class OstsiteConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from django.conf import settings
-
-        from engine import tracing
         from ostsite import accounts, checks  # noqa: F401  importing registers them
         from ostsite.roles import make_roles
 
-        tracing.configure(
-            settings.OTEL_EXPORTER_OTLP_ENDPOINT, settings.OTEL_EXPORTER_OTLP_HEADERS, settings.OTEL_SERVICE_NAME
-        )
         # The last of the apps whose permissions the roles have: those of the others are there by then.
         post_migrate.connect(make_roles, sender=apps.get_app_config("issues"), dispatch_uid="ostsite.roles")
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from engine import logs
+from engine import logs, tracing
 from engine.embeddings import known
 from engine.timing import Timing
 from ostsite import database, environment
@@ -498,5 +498,6 @@ METRICS_TOKEN = environment.secret("METRICS_TOKEN")
 OTEL_EXPORTER_OTLP_ENDPOINT = environment.base("OTEL_EXPORTER_OTLP_ENDPOINT")
 OTEL_EXPORTER_OTLP_HEADERS = environment.headers("OTEL_EXPORTER_OTLP_HEADERS")
 OTEL_SERVICE_NAME = environment.header("OTEL_SERVICE_NAME", "ost-engine")
+tracing.configure(OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME)
 logs.configure(environment.secrets)  # last, when every secret is read
 LOGGING = logs.logging_config(LOG_FORMAT, LOG_LEVEL, ours=("ostsite", "engine", "recommendations", "issues"))

@@ -145,7 +145,7 @@ def test_panels_and_alarms_ask_for_figures_that_exist(settings):
 
 def test_each_alarm_says_what_to_do_and_where_that_is_told_at_length():
     said = {rule["alert"]: rule["annotations"] for rule in ALERTS}
-    assert {name: set(each) for name, each in said.items()} == dict.fromkeys(said, {"summary", "action", "runbook"})
+    assert {name: set(each) for name, each in said.items()} == {name: {"summary", "action", "runbook"} for name in said}
     assert {name: each["runbook"] for name, each in said.items()} == {
         name: f"docs/operations.md#{name.lower()}" for name in said
     }
