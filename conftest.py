@@ -49,7 +49,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 # With -n: what kills processes, waits for the clock or starts servers runs one after the other, in one process.
 MACHINE = {
     "test_worker", "test_kills", "test_crashes", "test_ledger", "test_probe", "test_llm", "test_redis", "test_web",
-    "test_database", "test_supervisor", "test_ost", "test_tracing", "test_prometheus",
+    "test_database", "test_supervisor", "test_ost", "test_tracing", "test_prometheus", "test_latency",
 }  # fmt: skip
 LONGEST = ("browser", "machine")  # dealt first
 

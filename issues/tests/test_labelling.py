@@ -6,6 +6,7 @@ import pytest
 from django.db.models import Sum
 from django.utils import timezone
 
+from engine import tallies
 from engine.tests.llm_server import LABEL, SCRIPTS, VALID, Server, fails
 from issues import labelling
 from issues.models import Issue, Label
@@ -227,3 +228,36 @@ def test_questions_cost_the_same_queries_with_more_clusters(django_assert_max_nu
     ids = list(live.clusters.values_list("pk", flat=True))
     with django_assert_max_num_queries(6):
         list(labelling.questions(live, ids))
+
+
+def told() -> dict[str, dict[str, float]]:
+    """Of /metrics: figure -> outcome -> how often."""
+    tallies.flush()
+    found = {family.name: family for family in tallies.families() if family.name.startswith(("ost_l",))}
+    return {
+        name: {sample.labels.get("outcome", ""): sample.value for sample in family.samples}
+        for name, family in found.items()
+    }
+
+
+def test_calls_questions_and_labels_that_were_there_are_counted(model):
+    model(VALID)
+    two_topics()
+    publish()
+    publish(force=True)
+    assert (told()["ost_llm_calls"], told()["ost_llm_questions"]) == ({"answered": 2}, {"answered": 2})
+    assert told()["ost_label_reuse"] == {"": 2}
+
+
+def test_an_answer_at_the_second_call_counts_the_first_as_failed(model):
+    model(*SCRIPTS["repaired"])
+    make_topic(0)
+    publish()
+    assert told()["ost_llm_calls"] == {"failed": 1, "answered": 1}
+
+
+def test_a_refused_key_is_counted_as_refused(model):
+    model(*SCRIPTS["401"])
+    make_topic(0)
+    publish()
+    assert told()["ost_llm_questions"] == {"refused": 1}

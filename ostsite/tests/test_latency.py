@@ -1,5 +1,7 @@
 """What the web process says of its requests: by route, never by what somebody typed."""
 
+from contextlib import closing
+
 import pytest
 from django.test import Client
 
@@ -7,6 +9,8 @@ from engine import tallies, tracing
 from engine.models import Tally
 from engine.tests.collector import collecting
 from engine.tests.test_tracing import until_named
+from engine.tests.test_tracing import url as database_url
+from ostsite.tests.test_web import Site
 
 pytestmark = pytest.mark.django_db
 
@@ -69,3 +73,12 @@ def test_a_span_of_a_request_has_its_route_and_nothing_that_was_typed(web):
     assert span.facts == {"http.request.method": "GET", "http.route": "project", "http.response.status_code": 404}
     assert (span.kind, span.parent) == (2, "")
     assert b"hunter2" not in b"".join(found.bodies)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_web_process_sends_what_it_has_when_it_ends(tmp_path):
+    site = Site(tmp_path, LOG_FORMAT="json", DATABASE_URL=database_url(), SECRET_KEY="k9-" * 20)
+    with closing(site.client):
+        assert site.get("/trending/").status_code == 200
+        assert site.end() == 0
+    assert seen() == {("GET", "trending", "2xx")}
