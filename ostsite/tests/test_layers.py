@@ -21,10 +21,11 @@ BELOW = {"edge": "edge database outside pure", "database": "database pure", "out
 FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
-        "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets ranking recent records"
-        " schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known",
-        "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.local"
-        " embeddings.remote testing testing.*",
+        "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets precision ranking recent"
+        " records schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known",
+        "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.agreement embeddings.base"
+        " embeddings.compiled embeddings.exported embeddings.local embeddings.quantising embeddings.remote"
+        " embeddings.tracing embeddings.weights testing testing.*",
         "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
         " runs sources standing tallies",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"

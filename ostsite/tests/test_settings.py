@@ -77,6 +77,7 @@ WRONG = [
     ("TOGETHER_BASE_URL", "file:///etc/passwd", BASE),
     ("TOGETHER_API_KEY", "hunter2", KEY),
     ("EMBEDDING_DEVICE", "tpu", "auto, cpu, cuda"),
+    ("EMBEDDING_PRECISION", "double", "full, fast, bulk"),
     ("MODEL_DIMENSIONS", "0", "a whole number from 1 to 2000"),
     ("MODEL_DIMENSIONS", "384.0", "a whole number from 1 to 2000"),
     ("BATCH_SIZE", "0", "a whole number from 1 to 512"),

@@ -10,7 +10,17 @@ import pytest
 from django.core.management import call_command
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "litellm", "sklearn", "scipy", "transformers", "sentence_transformers", "hdbscan")
+HEAVY = (
+    "torch",
+    "litellm",
+    "sklearn",
+    "scipy",
+    "transformers",
+    "sentence_transformers",
+    "hdbscan",
+    "openvino",
+    "tokenizers",
+)
 # fmt: off
 STACK = [
     "django", "djangorestframework", "django-environ", "django-q2", "psycopg", "pgvector",
