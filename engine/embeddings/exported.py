@@ -90,12 +90,16 @@ def agreeing(home: Path, precision: str) -> "Compiled":
     try:
         model = Compiled(home)
         cosines = agreement.cosines(model.encode(agreement.TEXTS), np.load(home / "reference.npy"))
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise NotFast(f"what was exported cannot be run: {str(error).strip().splitlines()[0][:200]}") from error
+    except (OSError, RuntimeError, ValueError, LookupError) as error:
+        raise NotFast(f"what was exported cannot be run: {first_line(error)}") from error
     least, mean = float(cosines.min()), float(cosines.mean())
     if not (least >= LEAST_COSINE[precision] and mean >= MEAN_COSINE[precision]):
         raise NotFast(f"its vectors differ: least cosine {least:.4f}, mean {mean:.4f}")
     return model
+
+
+def first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def export(name: str, precision: str, home: Path) -> None:
@@ -104,7 +108,10 @@ def export(name: str, precision: str, home: Path) -> None:
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=".export-") as made:
         folder = Path(made, home.name)
         folder.mkdir()
-        facts = write(name, precision, folder)
+        try:
+            facts = write(name, precision, folder)
+        except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:  # by what torch traces
+            raise NotFast(f"it cannot be exported: {first_line(error)}") from error
         facts["files"] = {file: digest_of(folder / file) for file in FILES}
         (folder / "facts.json").write_text(json.dumps(facts, indent=1))
         shutil.rmtree(home, ignore_errors=True)  # what is there was not whole

@@ -31,7 +31,7 @@ def traced(source: Any) -> ov.Model:
     """
     example = torch.ones(2, 7, dtype=torch.int64)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of branches on shapes; agreement is checked
+        warnings.simplefilter("ignore")  # of branches on shapes, and of torch's other exporters; agreement is checked
         script = torch.jit.trace(Whole(source).eval(), (example, example), strict=False, check_trace=False)
     decoder = TorchScriptPythonDecoder(script)  # named, so that it lives as long as what reads it
     reader = FrontEndManager().load_by_framework("pytorch")

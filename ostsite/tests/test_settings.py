@@ -158,7 +158,7 @@ def test_a_secret_is_never_shown(name, value):
 
 
 def test_every_setting_that_can_be_wrong_is_tried_here():
-    free = {"ALLOWED_HOSTS", "METRICS_TOKEN", "MODEL_NAME"}  # any text will do
+    free = {"ALLOWED_HOSTS", "METRICS_TOKEN", "MODEL_NAME", "EMBEDDING_CACHE"}  # any text will do
     free |= {"GITHUB_OAUTH_CLIENT_ID", "GITHUB_OAUTH_CLIENT_SECRET"}  # each, with the other
     free |= {"POCKETBASE_EMAIL", "POCKETBASE_PASSWORD"}  # with POCKETBASE_URL
     assert {name for name, *_ in WRONG} == set(NAMES) - free
