@@ -41,7 +41,7 @@ ENV PATH=/opt/venv/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERE
     EMBEDDING_CACHE=/opt/exported
 # What OpenVINO runs, made here: .data is empty at each start, and making it takes torch and half a minute.
 ARG TARGETARCH
-RUN [ "$TARGETARCH" != amd64 ] || python -m engine.embeddings.exported /opt/exported
+RUN [ "$TARGETARCH" != amd64 ] || python -m engine.embeddings.fast.exported /opt/exported
 USER 10001:10001
 EXPOSE 8000 9090
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \

@@ -18,8 +18,8 @@ import numpy as np
 from django.conf import settings
 
 from benchmarks.table import Row, seconds
-from engine.embeddings.agreement import cosines
-from engine.embeddings.exported import ready
+from engine.embeddings.fast.agreement import cosines
+from engine.embeddings.fast.exported import ready
 from engine.embeddings.weights import PACKAGED, packaged_weights
 from engine.precision import BULK, FAST
 from engine.vectors import Matrix
@@ -102,7 +102,7 @@ FIRST = {
     "plain": "from engine.embeddings.weights import *\nfrom sentence_transformers import SentenceTransformer\n"
     "SentenceTransformer(str(packaged_weights()), device='cpu').encode(['a first text'])\n",
     FAST: "from pathlib import Path\nfrom engine.embeddings.local import source_of, PACKAGED\n"
-    "from engine.embeddings.exported import ready\nsource_of(PACKAGED)\n"
+    "from engine.embeddings.fast.exported import ready\nsource_of(PACKAGED)\n"
     "ready(PACKAGED, 'fast', Path(sys.argv[1])).encode(['a first text'])\n",
 }
 FOOT = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"

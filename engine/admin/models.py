@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 
 from engine.admin.base import ReadOnly
-from engine.embeddings import changing, comparing
+from engine.embeddings import changing, comparing, pausing, registering
 from engine.embeddings.comparing import Progress
 from engine.ledger import NotAllowed
 from engine.models import EmbeddingModel
@@ -39,7 +39,7 @@ class Verb:
 
 
 def compare(model: EmbeddingModel, by: str) -> None:
-    changing.audit(by, "compare model", model)
+    registering.audit(by, "compare model", model)
     comparing.compare(model, EmbeddingModel.objects.live())
 
 
@@ -72,14 +72,14 @@ VERBS = {
         "Pause",
         "Nobody embeds with it until it is resumed. Its texts wait meanwhile; the vectors that it has go on serving.",
         "is paused",
-        changing.pause,
+        pausing.pause,
         lambda row: row.model.state != State.RETIRED and not row.model.paused_at,
     ),
     "resume": Verb(
         "Resume",
         "The texts that wait get their vectors.",
         "goes on",
-        changing.resume,
+        pausing.resume,
         lambda row: bool(row.model.paused_at),
     ),
     "retire": Verb(
@@ -138,7 +138,7 @@ class Registration(forms.Form):
         cleaned = super().clean() or {}
         if not self.errors:
             try:
-                cleaned["model"] = changing.named(cleaned["name"], cleaned["provider"], cleaned["dimensions"])
+                cleaned["model"] = registering.named(cleaned["name"], cleaned["provider"], cleaned["dimensions"])
             except ValueError as error:
                 raise forms.ValidationError(f"{str(error).capitalize()}.") from error
         return cleaned
@@ -191,7 +191,7 @@ class EmbeddingModelAdmin(ReadOnly):
         form = Registration(request.POST)
         if not form.is_valid():
             return self.page(request, form, status=400)
-        model = changing.register(form.cleaned_data["model"], request.user.get_username())
+        model = registering.register(form.cleaned_data["model"], request.user.get_username())
         messages.success(
             request, f"{model} is {model.get_state_display().lower()}: {model.provider} makes its vectors."
         )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from engine.pipeline import StageError
 from engine.vectors import Matrix
@@ -35,4 +35,13 @@ class Metered(Protocol):
 
     def take_spent(self) -> Counter[str]:
         """`calls`, `tokens` and `microdollars` since it was last asked; the last only where a price is known."""
+        ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """An embedder that knows what makes its vectors."""
+
+    def facts(self) -> dict[str, Any]:
+        """`checksum` of the weights, `precision`, `runtime`, `tokens` at most; empty before the first vector."""
         ...

@@ -1,167 +1,26 @@
-"""Models side by side: one is registered and fills, goes live when it is full, and the one before it stays fresh.
-
-Which models there are is changed under one lock; whoever says which texts there are waits for it, readers never do.
-"""
+"""Models side by side: one goes live when it is full, the one before it stays fresh until it is retired."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import connection, models
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from engine import jobs
-from engine.embeddings import filling, local
-from engine.embeddings.known import KNOWN, WIDEST, fits, full_name
+from engine.embeddings import filling
+from engine.embeddings.registering import audit, models_locked
 from engine.ledger import NotAllowed
-from engine.models import Audit, Embedding, EmbeddingModel, PaidVector
+from engine.models import Embedding, EmbeddingModel, PaidVector
 from engine.pipeline import Scope
 from engine.runs import get_pipeline
 
 logger = structlog.get_logger(__name__)
 
 State = EmbeddingModel.State
-BLOCK = 2_000  # rows that are copied or deleted together
-KEYS = {"openai": "OPENAI_API_KEY", "together": "TOGETHER_API_KEY"}
-
-
-@contextmanager
-def changing() -> Iterator[None]:
-    """A transaction in which nobody else changes the models, or says which texts there are."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(EmbeddingModel.objects.CHANGING)
-        yield
-
-
-def audit(by: str, action: str, model: EmbeddingModel, note: str = "") -> None:
-    Audit.objects.create(actor=by[:150], action=action, subject=str(model)[:150], note=note)
-
-
-# Register
-
-
-class Named(NamedTuple):
-    """A model by its name, its provider and the width of its vectors, as it is registered."""
-
-    provider: str
-    name: str
-    dimensions: int
-
-
-def named(name: str, provider: str = "", dimensions: int | None = None) -> Named:
-    """What somebody means by a name. Raises ValueError with what is missing or wrong."""
-    name = full_name(name.strip())
-    known = KNOWN.get(name)
-    provider = provider or (known.provider if known else settings.EMBEDDING_PROVIDER)
-    width = dimensions or (known.width if known else None)
-    if not name or len(name) > 200 or not name.isprintable():
-        raise ValueError("a name has 1 to 200 characters")
-    if provider not in settings.EMBEDDING_PROVIDERS:
-        raise ValueError(f"provider: {provider[:40]!a} is unknown; allowed: {', '.join(settings.EMBEDDING_PROVIDERS)}")
-    if provider in KEYS and not getattr(settings, KEYS[provider]):
-        raise ValueError(f"provider: {provider} without {KEYS[provider]}")
-    if width is None:
-        raise ValueError(f"dimensions: nobody knows those of {name[:80]!a}; say how many")
-    if not fits(name, width):
-        allowed = f"{known.width}, the width of {name}" if known and not known.cut else f"1 to {WIDEST}"
-        raise ValueError(f"dimensions: {width} is not allowed; allowed: {allowed}")
-    return Named(provider, name, width)
-
-
-def register(wanted: Named, by: str) -> EmbeddingModel:
-    """The model, from now on kept fresh beside the live one; one that was retired comes back. Twice is as once.
-
-    Once the row is there every new text comes to it; then the texts that were there before are copied.
-    """
-    EmbeddingModel.objects.live()
-    with changing():
-        model, new = EmbeddingModel.objects.get_or_create(**wanted._asdict())
-        if new or model.state == State.RETIRED:
-            model.state, model.paused_at = State.FILLING, None
-            model.checksum, model.parameters = described(model)
-            model.save()
-            audit(by, "register model", model)
-    copied = sum(copy_texts(table, model) for table in filling.tables()) if model.state == State.FILLING else 0
-    logger.info("model_registered", model=str(model), provider=model.provider, texts=copied)
-    return model
-
-
-def follow_settings() -> None:
-    """Register the model that the settings name, where another one is live; one that was retired stays so."""
-    live = EmbeddingModel.objects.live()
-    wanted = Named(**EmbeddingModel.objects.named_by_settings())
-    known = EmbeddingModel.objects.filter(**wanted._asdict()).first()
-    if known != live and (known is None or known.state == State.FILLING):
-        register(wanted, "the settings")
-
-
-def described(model: EmbeddingModel) -> tuple[str, dict[str, Any]]:
-    """What is known of a model before it is loaded: the checksum of its weights, and how much of a text it reads."""
-    checksum = local.PACKAGED_SHA256 if (model.provider, model.name) == ("local", local.PACKAGED) else ""
-    known = KNOWN.get(model.name)
-    return checksum, {"tokens": known.tokens} if known else {}
-
-
-def describe() -> None:
-    """Note what is known of models that came by the settings, not by a person."""
-    for model in EmbeddingModel.objects.filter(checksum="", parameters={}):
-        checksum, parameters = described(model)
-        if checksum or parameters:
-            EmbeddingModel.objects.filter(pk=model.pk).update(checksum=checksum, parameters=parameters)
-
-
-def copy_texts(table: type[Embedding], model: EmbeddingModel) -> int:
-    """The live model's texts for this one, block by block; returns how many it did not have."""
-    drop_texts_without_live(table, model)
-    after, copied = 0, 0
-    while True:
-        last, count = copy_block(table, model, after)
-        copied += count
-        if last is None:
-            return copied
-        after = last
-
-
-def drop_texts_without_live(table: type[Embedding], model: EmbeddingModel) -> None:
-    """Of a model that was away for a while, what is gone by now."""
-    rows: Any = table.objects  # whose subject subclasses name
-    live = rows.filter(model__state=State.LIVE, subject=models.OuterRef("subject"))
-    rows.filter(~models.Exists(live), model=model).delete()
-
-
-def copy_block(table: type[Embedding], model: EmbeddingModel, after: int) -> tuple[int | None, int]:
-    """The subjects that follow: the last of them, None at the end, and how many rows were written."""
-    name = table._meta.db_table
-    with changing(), connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH held AS MATERIALIZED (
-                SELECT e.subject_id, e.text, e.text_hash FROM {name} e
-                WHERE e.model_id = (SELECT id FROM engine_embeddingmodel WHERE state = 'live') AND e.subject_id > %s
-                ORDER BY e.subject_id LIMIT %s FOR SHARE OF e
-            ), copied AS (
-                INSERT INTO {name} (subject_id, model_id, text, text_hash, vector_hash, attempts, lease, error)
-                SELECT subject_id, %s, text, text_hash, '', 0, '', '' FROM held
-                ON CONFLICT (subject_id, model_id) DO UPDATE
-                SET text = excluded.text, text_hash = excluded.text_hash, wanted_at = now(), attempts = 0, lease = '',
-                    lease_until = NULL, next_attempt_at = NULL, quarantined_at = NULL, skipped_at = NULL, error = ''
-                WHERE {name}.text_hash <> excluded.text_hash
-                RETURNING 1
-            )
-            SELECT (SELECT max(subject_id) FROM held), (SELECT count(*) FROM copied)
-            """,  # noqa: S608  the table's name comes from the model
-            [after, BLOCK, model.pk],
-        )
-        last, count = cursor.fetchone()
-    return last, count
-
-
-# Switch and roll back
+BLOCK = 2_000  # rows that are deleted together
 
 
 def put_live(model: EmbeddingModel, by: str, force: bool = False) -> EmbeddingModel:
@@ -170,7 +29,7 @@ def put_live(model: EmbeddingModel, by: str, force: bool = False) -> EmbeddingMo
     Nothing that has a vector is without one afterwards, unless forced. Recommendations follow with their next
     generation, which is asked for at once; until then they are served by the model that made them.
     """
-    with changing():
+    with models_locked():
         model.refresh_from_db()
         before = EmbeddingModel.objects.select_for_update().get(state=State.LIVE)
         refuse(model, before, force)
@@ -228,23 +87,12 @@ def roll_back(by: str) -> EmbeddingModel:
     return put_live(live.replaced, by)
 
 
-# Pause and retire
-
-
-def pause(model: EmbeddingModel, by: str) -> None:
-    """Nobody embeds with it until it is resumed; its texts wait."""
-    if EmbeddingModel.objects.filter(pk=model.pk, paused_at=None).update(paused_at=Now()):
-        audit(by, "pause model", model)
-
-
-def resume(model: EmbeddingModel, by: str) -> None:
-    if EmbeddingModel.objects.filter(pk=model.pk, paused_at__isnull=False).update(paused_at=None):
-        audit(by, "resume model", model)
+# Retire
 
 
 def retire(model: EmbeddingModel, by: str) -> None:
     """Keep it fresh no longer. Its vectors go once nobody reads them. Raises NotAllowed."""
-    with changing():
+    with models_locked():
         model.refresh_from_db()
         if model.state == State.LIVE:
             raise NotAllowed(f"{model} is live; put another one live first")
@@ -282,7 +130,7 @@ def empty(model: EmbeddingModel) -> int:
 
 def empty_block(model: EmbeddingModel, rows: models.QuerySet[Any]) -> int:
     """Nothing when it was registered again meanwhile."""
-    with changing():
+    with models_locked():
         if not EmbeddingModel.objects.filter(pk=model.pk, state=State.RETIRED).exists():
             return 0
         return rows.filter(pk__in=list(rows.values_list("pk", flat=True)[:BLOCK])).delete()[0]

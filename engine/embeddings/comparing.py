@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from engine.bulk import copy_out_vectors
-from engine.embeddings import changing, filling
+from engine.embeddings import filling, registering
 from engine.models import Embedding, EmbeddingModel
 from engine.vectors import Matrix, Numbers, agreement, nearer, unit
 
@@ -134,7 +134,7 @@ def vectors_of(table: type[Embedding], model: EmbeddingModel, ids: Numbers) -> M
 
 def by_clock() -> str:
     """For the schedule: each model that is kept fresh beside the live one is compared with it."""
-    changing.describe()
+    registering.describe()
     live = EmbeddingModel.objects.live()
     beside = list(EmbeddingModel.objects.fresh().exclude(pk=live.pk))
     for model in beside:

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 from engine import tallies
 from engine.embeddings import counting
 from engine.embeddings.asking import remember, vectors_of
-from engine.embeddings.base import Embedder, EmbedderError, Metered, PutOff
+from engine.embeddings.base import Described, Embedder, EmbedderError, Metered, PutOff
 from engine.embeddings.pausing import is_paused
 from engine.ledger import operator
 from engine.logs import scrubbed
@@ -163,10 +163,21 @@ def settle(table: type[Embedding], model: EmbeddingModel, lease: str, claimed: l
         if not answers(model):
             raise EmbedderError(f"the model does not answer any more: {reason[:200]}") from error
         return Counter(failed=table.objects.refuse(lease, ids, reason))
+    describe(model)
     counts = Counter(embedded=kept, superseded=len(ids) - kept)
     if vectors.reused:
         counts["reused"] = vectors.reused
     return counts
+
+
+def describe(model: EmbeddingModel) -> None:
+    """Note with the model what makes its vectors, where that is another than the last time."""
+    found = embedder(model)
+    facts = found.facts() if isinstance(found, Described) else {}
+    made = {"checksum": facts.pop("checksum", ""), "parameters": facts}
+    if facts and made != {name: getattr(model, name) for name in made}:
+        EmbeddingModel.objects.filter(pk=model.pk).update(**made)
+        model.checksum, model.parameters = made["checksum"], facts
 
 
 def spent(model: EmbeddingModel) -> Counter[str]:

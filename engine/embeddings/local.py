@@ -12,13 +12,13 @@ import structlog
 from django.conf import settings
 
 from engine.embeddings.base import EmbedderError
-from engine.embeddings.exported import NotFast, ready
+from engine.embeddings.fast.exported import NotFast, ready
 from engine.embeddings.weights import PACKAGED, checksum_of, source_of
 from engine.precision import FULL
 from engine.vectors import Matrix, checked
 
 if TYPE_CHECKING:
-    from engine.embeddings.compiled import Compiled
+    from engine.embeddings.fast.compiled import Compiled
 
 logger = structlog.get_logger(__name__)
 
@@ -34,6 +34,7 @@ class LocalEmbedder:
         self.name, self.dimensions = name, dimensions
         self._model: Any = None
         self._fast: Compiled | None = None
+        self._facts: dict[str, Any] = {}
         self._lock, self._process = threading.Lock(), os.getpid()
         self._of_parent: list[object] = []
 
@@ -49,16 +50,11 @@ class LocalEmbedder:
 
     def facts(self) -> dict[str, Any]:
         """What made the vectors: checksum of the weights, precision, runtime, tokens at most. {} before the first."""
-        if self._fast is None and self._model is None:
-            return {}
-        fast = self._fast is not None
-        maker = "openvino" if fast else "sentence-transformers"
-        return {
-            "checksum": checksum_of(self.name),
-            "precision": settings.EMBEDDING_PRECISION if fast else FULL,
-            "runtime": f"{maker} {version(maker)}",
-            "tokens": self._fast.tokens if self._fast else self._model.max_seq_length,
-        }
+        return dict(self._facts)
+
+    def _made_by(self, maker: str, precision: str, tokens: int) -> dict[str, Any]:
+        runtime = f"{maker} {version(maker)}"
+        return {"checksum": checksum_of(self.name), "precision": precision, "runtime": runtime, "tokens": tokens}
 
     def _own(self) -> None:
         """A model does not survive a fork: its threads stay behind. The child loads its own, and lets go of none."""
@@ -96,9 +92,12 @@ class LocalEmbedder:
                 logger.warning("full_precision", model=self.name, reason=str(reason))
             else:
                 self._fits(fast.dimensions)
+                self._facts = self._made_by("openvino", settings.EMBEDDING_PRECISION, fast.tokens)
                 self._fast = fast
                 return
-        self._model = self._sentence_transformer(source)
+        model = self._sentence_transformer(source)
+        self._facts = self._made_by("sentence-transformers", FULL, model.max_seq_length)
+        self._model = model
 
     def _sentence_transformer(self, source: str) -> Any:
         device = None if settings.EMBEDDING_DEVICE == "auto" else settings.EMBEDDING_DEVICE

@@ -3,18 +3,11 @@
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Case, QuerySet, When
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from engine.ledger import operator
 from engine.models import Audit, Embedding, EmbeddingModel
-
-
-def filling_now() -> QuerySet[EmbeddingModel]:
-    """The models that texts are embedded for, paused or not, the live one first."""
-    live = EmbeddingModel.State.LIVE
-    order = Case(When(state=live, then=0), default=1)
-    return EmbeddingModel.objects.filter(state__in=[live, EmbeddingModel.State.FILLING]).order_by(order, "pk")
 
 
 def pause(model: EmbeddingModel, by: str = "") -> bool:
@@ -31,7 +24,7 @@ def changed(model: EmbeddingModel, by: str, verb: str, such: QuerySet[EmbeddingM
     with transaction.atomic():
         done = bool(such.filter(pk=model.pk).update(**to))
         if done:
-            Audit.objects.create(actor=by or operator(), action=f"embed {verb}", subject=str(model)[:150])
+            Audit.objects.create(actor=by or operator(), action=f"{verb} model", subject=str(model)[:150])
     model.refresh_from_db(fields=["paused_at"])
     return done
 

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from engine.embeddings.remote import OLLAMA, OPENAI, TOGETHER, Provider, RemoteEmbedder
+from engine.embeddings.remote.embedder import OLLAMA, OPENAI, TOGETHER, Provider, RemoteEmbedder
 from engine.gates import DatabaseGate
 
 PATIENCE = 5.0  # seconds that a batch waits for its turn; what takes longer makes the loop pause, not this process

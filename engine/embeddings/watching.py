@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
 
-from engine.embeddings import filling, pausing
+from engine.embeddings import filling
 from engine.embeddings.base import EmbedderError, PutOff
 from engine.logs import scrubbed
 from engine.models import Embedding, EmbeddingModel
@@ -93,7 +93,7 @@ class Lane(threading.Thread):
 
     def models(self) -> list[EmbeddingModel]:
         """Looked at in each turn, so that a new or resumed one joins the next."""
-        return list(pausing.filling_now().filter(provider=self.provider, paused_at=None, **self.only))
+        return list(EmbeddingModel.objects.fresh().filter(provider=self.provider, paused_at=None, **self.only))
 
     def one(self, model: EmbeddingModel, table: type[Embedding]) -> bool:
         """A batch, if there is one and the model may be asked; whether it came to anything."""
@@ -160,7 +160,7 @@ def watch(
 def providers(only: Mapping[str, object]) -> set[str]:
     """Those whose thread is wanted. Without any model the one that settings name becomes the live one."""
     EmbeddingModel.objects.live()
-    return set(pausing.filling_now().filter(**only).values_list("provider", flat=True))
+    return set(EmbeddingModel.objects.fresh().filter(**only).values_list("provider", flat=True))
 
 
 def look_at(lanes: Collection[Lane], beat: Callable[[], None]) -> None:

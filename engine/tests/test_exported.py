@@ -11,8 +11,8 @@ import pytest
 from django.conf import settings
 from structlog.testing import capture_logs
 
-from engine.embeddings import agreement, exported
-from engine.embeddings.exported import LEAST_COSINE, NotFast, export, ready, whole
+from engine.embeddings.fast import agreement, exported
+from engine.embeddings.fast.exported import LEAST_COSINE, NotFast, export, ready, whole
 from engine.embeddings.local import PACKAGED, LocalEmbedder
 from engine.embeddings.weights import packaged_weights
 from engine.precision import BULK, FAST, FULL
@@ -52,7 +52,7 @@ def test_the_faster_ways_agree_with_sentence_transformers(shared_cache, precisio
 def test_what_is_exported_serves_again_without_torch(shared_cache):
     ready(PACKAGED, FAST, shared_cache)
     program = (
-        "import sys; from pathlib import Path; from engine.embeddings.exported import *\n"
+        "import sys; from pathlib import Path; from engine.embeddings.fast.exported import *\n"
         "print(ready(PACKAGED, 'fast', Path(sys.argv[1])).encode(['a', 'b']).shape, 'torch' in sys.modules)"
     )
     done = subprocess.run(
@@ -169,4 +169,4 @@ def test_an_embedder_tells_what_made_its_vectors(settings, shared_cache):
 @pytest.mark.parametrize("arguments", [[], ["folder", "full"], ["folder", "fast", "more"]])
 def test_the_command_says_how_it_is_called(arguments, capsys):
     assert exported.main(arguments) == 2
-    assert capsys.readouterr().err == "usage: python -m engine.embeddings.exported FOLDER [fast|bulk]\n"
+    assert capsys.readouterr().err == "usage: python -m engine.embeddings.fast.exported FOLDER [fast|bulk]\n"

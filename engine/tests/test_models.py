@@ -10,8 +10,8 @@ from django.db.models import ProtectedError
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from engine.embeddings import changing, comparing, indexes
-from engine.embeddings.changing import Named
+from engine.embeddings import changing, comparing, indexes, pausing, registering
+from engine.embeddings.registering import Named
 from engine.ledger import NotAllowed
 from engine.models import Audit, EmbeddingModel, PaidVector, Run
 from engine.postgresql import neighbours
@@ -38,7 +38,7 @@ def live() -> EmbeddingModel:
 
 @pytest.fixture
 def other(live) -> EmbeddingModel:
-    return changing.register(OTHER, "olga")
+    return registering.register(OTHER, "olga")
 
 
 def texts(count: int, first: int = 0) -> list[int]:
@@ -71,13 +71,13 @@ def state(model: EmbeddingModel) -> str:
     ],
 )
 def test_usual_models_are_known_by_name(name, expected):
-    assert changing.named(name) == expected
+    assert registering.named(name) == expected
 
 
 def test_a_model_that_is_made_as_wide_as_asked_may_be_shortened(settings):
     settings.OPENAI_API_KEY = "key"
-    assert changing.named("text-embedding-3-large").dimensions == 1536
-    assert changing.named("text-embedding-3-large", dimensions=256).dimensions == 256
+    assert registering.named("text-embedding-3-large").dimensions == 1536
+    assert registering.named("text-embedding-3-large", dimensions=256).dimensions == 256
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_model_that_is_made_as_wide_as_asked_may_be_shortened(settings):
 )
 def test_a_model_that_cannot_be_registered_is_refused_with_the_reason(arguments, told):
     with pytest.raises(ValueError, match=told):
-        changing.named(*arguments)
+        registering.named(*arguments)
 
 
 # Register
@@ -102,15 +102,15 @@ def test_a_model_that_cannot_be_registered_is_refused_with_the_reason(arguments,
 
 def test_a_registered_model_gets_the_texts_that_are_there(live):
     texts(5)
-    model = changing.register(OTHER, "olga")
+    model = registering.register(OTHER, "olga")
     assert rows.waiting(model).count() == 5
     assert state(model) == "filling"
 
 
 def test_texts_are_copied_block_by_block(live, monkeypatch):
-    monkeypatch.setattr(changing, "BLOCK", 2)
+    monkeypatch.setattr(registering, "BLOCK", 2)
     texts(5)
-    assert rows.waiting(changing.register(OTHER, "olga")).count() == 5
+    assert rows.waiting(registering.register(OTHER, "olga")).count() == 5
 
 
 def test_a_text_that_comes_later_comes_to_both(live, other):
@@ -120,23 +120,23 @@ def test_a_text_that_comes_later_comes_to_both(live, other):
 
 def test_registering_twice_is_as_once(live):
     texts(2)
-    first = changing.register(OTHER, "olga")
+    first = registering.register(OTHER, "olga")
     embed(first)
-    assert changing.register(OTHER, "olga") == first
+    assert registering.register(OTHER, "olga") == first
     assert rows.waiting(first).count() == 0
     assert Audit.objects.filter(action="register model").count() == 1
 
 
 def test_a_copy_that_broke_off_is_taken_up_by_registering_again(live):
     texts(3)
-    model = changing.register(OTHER, "olga")
+    model = registering.register(OTHER, "olga")
     rows.filter(model=model).first().delete()
-    changing.register(OTHER, "olga")
+    registering.register(OTHER, "olga")
     assert rows.filter(model=model).count() == 3
 
 
 def test_registering_the_live_model_changes_nothing(live):
-    again = changing.register(Named(live.provider, live.name, live.dimensions), "olga")
+    again = registering.register(Named(live.provider, live.name, live.dimensions), "olga")
     assert (again, again.state) == (live, "live")
 
 
@@ -145,7 +145,7 @@ def test_a_retired_model_that_comes_back_has_the_present_texts(live, other):
     embed(other)
     changing.retire(other, "olga")
     rows.want({gone: "", changed: "other words"})
-    changing.register(OTHER, "olga")
+    registering.register(OTHER, "olga")
     assert {row.subject_id: row.text for row in rows.filter(model=other)} == {
         changed: "other words",
         same: "text of category 2",
@@ -156,21 +156,21 @@ def test_a_retired_model_that_comes_back_has_the_present_texts(live, other):
 def test_a_model_that_the_settings_name_later_is_registered_with_the_texts(live, settings):
     texts(2)
     settings.MODEL_NAME = "named later"
-    changing.follow_settings()
+    registering.follow_settings()
     made = EmbeddingModel.objects.get(name="named later")
     assert (made.state, rows.waiting(made).count()) == ("filling", 2)
 
 
 def test_a_model_that_was_retired_does_not_come_back_by_the_settings(live, settings):
     settings.MODEL_NAME = "named later"
-    changing.follow_settings()
+    registering.follow_settings()
     changing.retire(EmbeddingModel.objects.get(name="named later"), "olga")
-    changing.follow_settings()
+    registering.follow_settings()
     assert EmbeddingModel.objects.get(name="named later").state == "retired"
 
 
 def test_the_model_of_the_settings_is_not_registered_beside_itself(live):
-    changing.follow_settings()
+    registering.follow_settings()
     assert EmbeddingModel.objects.get() == live
 
 
@@ -230,10 +230,10 @@ def test_quarantined_texts_are_named(live, other):
 
 
 def test_a_paused_model_is_not_put_live(live, other):
-    changing.pause(other, "olga")
+    pausing.pause(other, "olga")
     with pytest.raises(NotAllowed, match="paused"):
         changing.put_live(other, "olga")
-    changing.resume(other, "olga")
+    pausing.resume(other, "olga")
     assert changing.put_live(other, "olga").state == "live"
 
 
@@ -267,8 +267,8 @@ def test_a_switch_asks_for_a_run_of_what_has_no_days(live, other):
 
 def test_each_step_is_audited(live, other):
     changing.put_live(other, "olga")
-    changing.pause(live, "olga")
-    changing.resume(live, "olga")
+    pausing.pause(live, "olga")
+    pausing.resume(live, "olga")
     changing.retire(live, "olga")
     assert list(Audit.objects.values_list("action", flat=True)) == [
         "register model", "put model live", "pause model", "resume model", "retire model",
@@ -325,7 +325,7 @@ def test_progress_counts_the_texts_of_each_model(live, other):
 
 def test_models_with_the_same_vectors_agree_wholly(live):
     texts(30)
-    same = changing.register(Named("local", "same", 8), "olga")
+    same = registering.register(Named("local", "same", 8), "olga")
     embed(live)
     embed(same)
     assert comparing.compare(same, live)["subjects"] == {"categories": {"share": 1.0, "sample": 30, "among": 30}}
@@ -439,7 +439,7 @@ def test_an_index_that_is_there_is_not_made_again(indexed):
 
 
 def test_the_index_of_a_retired_model_is_dropped(indexed):
-    other = changing.register(OTHER, "olga")
+    other = registering.register(OTHER, "olga")
     changing.put_live(other, "olga", force=True)
     changing.retire(indexed, "olga")
     assert indexes.keep(least=600)["dropped"] == 1

@@ -52,9 +52,7 @@ def test_the_way_there_and_back(live):
     assert "live=mine" in models("--live", "mine")
     assert f"live={live.name}" in models("--back")
     assert "compared=mine" in models("--compare", "mine")
-    assert "pause=mine" in models("--pause", "mine")
-    assert "resume=mine" in models("--resume", "mine")
-    assert "retire=mine" in models("--retire", "mine")
+    assert "retired=mine" in models("--retire", "mine")
 
 
 def test_a_model_that_is_not_there_is_refused_with_those_that_are(live):

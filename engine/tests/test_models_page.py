@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from engine.embeddings import changing
-from engine.embeddings.changing import Named
+from engine.embeddings import pausing, registering
+from engine.embeddings.registering import Named
 from engine.models import Audit, EmbeddingModel
 from engine.tests.staff import sign_in, staff
 from recommendations.models import Category, CategoryEmbedding
@@ -34,7 +34,7 @@ def live() -> EmbeddingModel:
 
 @pytest.fixture
 def other(live) -> EmbeddingModel:
-    return changing.register(Named("local", "another", 12), "olga")
+    return registering.register(Named("local", "another", 12), "olga")
 
 
 def words(response) -> str:
@@ -69,7 +69,7 @@ def test_the_page_takes_as_many_queries_however_much_there_is(operator, live):
     count()
     before = count()
     for number in range(5):
-        changing.register(Named("local", f"model {number}", 12), "olga")
+        registering.register(Named("local", f"model {number}", 12), "olga")
         make_weights(popularity=number)
     CategoryEmbedding.objects.want({Category.objects.create(name=f"c{at}").pk: "sites" for at in range(20)})
     assert count() == before <= 12
@@ -114,7 +114,7 @@ def test_a_model_is_put_live_and_put_back(operator, live, other):
 
 
 def test_a_refusal_is_told_with_its_reason(operator, live, other):
-    changing.pause(other, "olga")
+    pausing.pause(other, "olga")
     assert "is paused" in words(operator.post(act(other, "live"), follow=True))
 
 

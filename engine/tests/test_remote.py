@@ -16,9 +16,12 @@ from django.db import connections
 from django.utils import timezone
 from structlog.testing import capture_logs
 
-from engine.embeddings import filling, providers, remote, watching
+from engine.embeddings import filling, providers, watching
 from engine.embeddings.base import Embedder, EmbedderError, PutOff
-from engine.embeddings.remote import OLLAMA, OPENAI, TOGETHER, RemoteEmbedder
+from engine.embeddings.remote import wire
+from engine.embeddings.remote.answers import wait_named
+from engine.embeddings.remote.embedder import OLLAMA, OPENAI, TOGETHER, RemoteEmbedder
+from engine.embeddings.remote.texts import clipped
 from engine.gates import DatabaseGate
 from engine.models import EmbeddingModel, Upstream
 from engine.pipeline import Later
@@ -136,7 +139,7 @@ def test_a_text_is_cut_to_what_the_model_takes(world):
 
 
 def test_a_text_of_other_signs_is_cut_sooner():
-    assert len(remote.clipped("\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 8_000, 2_048)) <= 2_048
+    assert len(clipped("\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 8_000, 2_048)) <= 2_048
 
 
 def test_what_is_too_long_all_the_same_is_cut_once_more(world):
@@ -204,7 +207,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again_and_then_nobody_s_text
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}], ids=["long", "packed"])
 def test_no_more_is_read_than_any_answer_needs(any_of_them, monkeypatch, headers):
-    monkeypatch.setattr(remote, "LONGEST", 50_000)
+    monkeypatch.setattr(wire, "LONGEST", 50_000)
     body = json.dumps({"object": "list", "data": [" " * 100_000], "embeddings": []}).encode()
     any_of_them.script(Reply(gzip.compress(body) if headers else body, headers=headers), times=None)
     with pytest.raises(EmbedderError, match="answers more than"):
@@ -240,7 +243,7 @@ def test_it_is_tried_so_often_and_then_nobody_s_text_is_blamed(any_of_them):
 
 
 def test_an_answer_that_does_not_come_is_given_up(any_of_them, monkeypatch):
-    monkeypatch.setattr(remote, "ONE", 0.3)
+    monkeypatch.setattr(wire, "ONE", 0.3)
     any_of_them.script(Reply(delay=30), times=None)
     begun = time.monotonic()
     with pytest.raises(EmbedderError, match="no answer within"):
@@ -249,7 +252,7 @@ def test_an_answer_that_does_not_come_is_given_up(any_of_them, monkeypatch):
 
 
 def test_an_answer_that_drips_is_given_up(any_of_them, monkeypatch):
-    monkeypatch.setattr(remote, "ONE", 0.3)
+    monkeypatch.setattr(wire, "ONE", 0.3)
     any_of_them.script(Reply(b" " * 1000, drip=0.1), times=None)
     with pytest.raises(EmbedderError, match="no answer within"):
         any_of_them.embedder(tries=1).embed(TEXTS)
@@ -329,7 +332,7 @@ def test_a_busy_provider_is_waited_for_and_blames_nobody(any_of_them):
     ],
 )
 def test_how_long_to_wait_is_read_as_they_write_it(headers, seconds):
-    assert remote.wait_named(headers) == (None if seconds is None else pytest.approx(seconds))
+    assert wait_named(headers) == (None if seconds is None else pytest.approx(seconds))
 
 
 @pytest.fixture
@@ -557,7 +560,7 @@ BAD_DAYS: dict[str, Callable[[World], None]] = {
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("day", sorted(BAD_DAYS))
 def test_one_provider_s_bad_day_delays_no_other(filled, world, settings, monkeypatch, day):
-    monkeypatch.setattr(remote, "ONE", 1.0)
+    monkeypatch.setattr(wire, "ONE", 1.0)
     bad, good = filled("openai"), world("ollama")
     settings.OLLAMA_URL = good.server.url
     BAD_DAYS[day](bad)

@@ -58,7 +58,7 @@ def test_without_a_collector_nothing_of_it_is_imported():
         "from engine import tracing\n"
         "with tracing.span('x', texts=1) as span: span.set_attribute('a', 1)\n"
         "assert tracing.carried() == ''\n"
-        "import ostsite.wsgi, engine.jobs, engine.embeddings.remote, sys\n"
+        "import ostsite.wsgi, engine.jobs, engine.embeddings.remote.embedder, sys\n"
         "found = [name for name, module in sys.modules.items() if module]\n"
         "print([name for name in found if name.startswith(('opentelemetry', 'google'))])"
     )

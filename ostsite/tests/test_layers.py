@@ -23,14 +23,14 @@ LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets precision ranking recent"
         " records schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known",
-        "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.agreement embeddings.base"
-        " embeddings.compiled embeddings.exported embeddings.local embeddings.quantising embeddings.remote"
-        " embeddings.tracing embeddings.weights testing testing.*",
+        "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.fast"
+        " embeddings.fast.* embeddings.local embeddings.remote embeddings.remote.* embeddings.weights testing"
+        " testing.*",
         "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
         " runs sources standing tallies",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
         " embeddings.comparing embeddings.counting embeddings.filling embeddings.indexes embeddings.providers"
-        " embeddings.reading embeddings.watching following gates"
+        " embeddings.reading embeddings.registering embeddings.watching following gates"
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {

@@ -13,9 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from engine.embeddings import changing, filling
-from engine.embeddings.changing import Named
+from engine.embeddings import changing, filling, registering
 from engine.embeddings.reading import READER, State
+from engine.embeddings.registering import Named
 from engine.models import ApiKey, EmbeddingModel
 from engine.vectors import Matrix, digest
 from issues.models import Clustering, Issue
@@ -87,7 +87,7 @@ def settle() -> None:
 
 
 def registered() -> EmbeddingModel:
-    model = changing.register(Named("local", "second", NEW), "olga")
+    model = registering.register(Named("local", "second", NEW), "olga")
     fill()
     return model
 

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from engine import groups, owner
 from engine.commands import DONE, INCOMPLETE, Refused, whole
 from engine.commands import Command as BaseCommand
-from engine.embeddings import changing, filling, pausing, watching
+from engine.embeddings import filling, pausing, registering, watching
 from engine.models import Embedding, EmbeddingModel
 
 Tables = Sequence[type[Embedding]]
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         if again:
             filling.again(tables)
         if watch:
-            changing.follow_settings()
+            registering.follow_settings()
             pulse = groups.pulse(settings.RUN_FOLDER, owner.group()) if owner.group() else None
             watching.watch(tables, batch, settings.TIMING.idle, pulse.touch if pulse else lambda: None, only)
         return max(self.fill(tables, each, batch, limit) for each in models)
@@ -105,7 +105,7 @@ def chosen(only: dict[str, str]) -> list[EmbeddingModel]:
     live = EmbeddingModel.objects.live()
     if not only:
         return [live]
-    known = pausing.filling_now()
+    known = EmbeddingModel.objects.fresh()
     if not (found := list(known.filter(**only))):
         option, value = ("--model", only["name"]) if "name" in only else ("--provider", only["provider"])
         names = ", ".join(f"{model.name} ({model.provider}, {model.state})" for model in known)

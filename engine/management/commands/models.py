@@ -7,8 +7,9 @@ from rich.table import Table
 
 from engine.commands import Command as BaseCommand
 from engine.commands import Refused, whole
-from engine.embeddings import changing, comparing, indexes
+from engine.embeddings import changing, comparing, indexes, registering
 from engine.embeddings.comparing import Progress
+from engine.embeddings.known import full_name
 from engine.ledger import NotAllowed, operator
 from engine.models import EmbeddingModel
 
@@ -25,8 +26,6 @@ class Command(BaseCommand):
         )
         do.add_argument("--live", metavar="MODEL", help="put it live, once it is full")
         do.add_argument("--back", action="store_true", help="put the model live that was so before")
-        do.add_argument("--pause", metavar="MODEL", help="embed nothing with it for a while")
-        do.add_argument("--resume", metavar="MODEL", help="go on with it")
         do.add_argument("--retire", metavar="MODEL", help="keep it fresh no longer; prune deletes its vectors")
         do.add_argument("--index", action="store_true", help="make the indexes of large tables that are missing")
         parser.add_argument("--provider", choices=sorted(settings.EMBEDDING_PROVIDERS), help="with --register")
@@ -37,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the models as JSON")
 
     def handle(self, *, json: bool, **options: Any) -> None:
-        changing.describe()
+        registering.describe()
         self.refuse_strays(options)
         self.do(options)
         shown = [facts(model, progress) for model, progress in models()]
@@ -68,18 +67,17 @@ class Command(BaseCommand):
         elif options["live"]:
             model = chosen("live", options["live"])
             self.summary(state="done", live=changing.put_live(model, by, options["force"]).name)
-        for verb in ("pause", "resume", "retire"):
-            if options[verb]:
-                model = chosen(verb, options[verb])
-                getattr(changing, verb)(model, by)
-                self.summary(state="done", **{verb: model.name})
+        elif options["retire"]:
+            model = chosen("retire", options["retire"])
+            changing.retire(model, by)
+            self.summary(state="done", retired=model.name)
 
     def register(self, options: dict[str, Any], by: str) -> EmbeddingModel:
         try:
-            wanted = changing.named(options["register"], options["provider"] or "", options["dimensions"])
+            wanted = registering.named(options["register"], options["provider"] or "", options["dimensions"])
         except ValueError as error:
             raise Refused(f"models: --register: {error}") from error
-        return changing.register(wanted, by)
+        return registering.register(wanted, by)
 
     def compare(self, model: EmbeddingModel) -> None:
         live = EmbeddingModel.objects.live()
@@ -100,7 +98,7 @@ def chosen(option: str, said: str) -> EmbeddingModel:
 
 
 def named(said: str) -> Any:
-    return EmbeddingModel.objects.filter(name=changing.full_name(said))
+    return EmbeddingModel.objects.filter(name=full_name(said))
 
 
 def models() -> list[tuple[EmbeddingModel, list[Progress]]]:

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
-from engine.embeddings import changing
+from engine.embeddings import registering
 from engine.layout import circle
 from engine.models import Anomaly, ApiKey, Audit, EmbeddingModel, Fetch, Run, Source, Step, Upstream, WorkerGroup
 from issues.models import (
@@ -236,7 +236,7 @@ def fill_the_admin(user: User) -> None:
 def register_another() -> None:
     """A second embedding model that is filled in part and was compared, and one that is retired."""
     live = EmbeddingModel.objects.live()
-    model = changing.register(changing.named("all-roberta-large-v1"), "carol_ops")
+    model = registering.register(registering.named("all-roberta-large-v1"), "carol_ops")
     share = {"projects": {"share": 0.71, "sample": 200, "among": 31_951}}
     told = {"model": live.pk, "name": str(live), "at": timezone.now().isoformat(), "subjects": share}
     EmbeddingModel.objects.filter(pk=model.pk).update(figures={"agreement": told}, paused_at=timezone.now())

@@ -1,6 +1,6 @@
 """The local model as files of OpenVINO: exported once from its weights, checked before each use.
 
-`python -m engine.embeddings.exported FOLDER [fast|bulk]` fills a folder with the packaged model ahead of time.
+`python -m engine.embeddings.fast.exported FOLDER [fast|bulk]` fills a folder with the packaged model ahead of time.
 """
 
 import fcntl
@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import structlog
 
-from engine.embeddings import agreement
 from engine.embeddings.base import EmbedderError
+from engine.embeddings.fast import agreement
 from engine.embeddings.weights import PACKAGED, checksum_of, digest_of, source_of
 from engine.precision import BULK, FAST
 
 if TYPE_CHECKING:
-    from engine.embeddings.compiled import Compiled
+    from engine.embeddings.fast.compiled import Compiled
 
 logger = structlog.get_logger(__name__)
 
-SAMPLE = Path(__file__).parents[2] / "sample"
+SAMPLE = Path(__file__).parents[3] / "sample"
 RECIPE = 1  # raise it when another export would come of the same versions
 MAKERS = ("openvino", "torch", "transformers", "sentence-transformers", "tokenizers")
 FILES = ("model.xml", "model.bin", "tokenizer.json", "reference.npy")
@@ -85,7 +85,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 def agreeing(home: Path, precision: str) -> "Compiled":
     """The model, when it says here what sentence-transformers said at the export. Raises NotFast."""
-    from engine.embeddings.compiled import Compiled
+    from engine.embeddings.fast.compiled import Compiled
 
     try:
         model = Compiled(home)
@@ -123,7 +123,7 @@ def write(name: str, precision: str, folder: Path) -> dict[str, Any]:
     import openvino as ov
     from sentence_transformers import SentenceTransformer
 
-    from engine.embeddings.tracing import traced
+    from engine.embeddings.fast.graph import traced
 
     source = SentenceTransformer(source_of(name), device="cpu")
     np.save(folder / "reference.npy", source.encode(list(agreement.TEXTS), normalize_embeddings=True))
@@ -131,7 +131,7 @@ def write(name: str, precision: str, folder: Path) -> dict[str, Any]:
     tokenizer.save(str(folder / "tokenizer.json"))
     model = traced(source)
     if precision == BULK:
-        from engine.embeddings.quantising import quantised
+        from engine.embeddings.fast.quantising import quantised
 
         model = quantised(model, samples(tokenizer, tokens))
     ov.save_model(model, folder / "model.xml", compress_to_fp16=True)
@@ -144,7 +144,7 @@ def write(name: str, precision: str, folder: Path) -> dict[str, Any]:
 
 def samples(tokenizer: Any, tokens: int) -> Iterator[list[Any]]:
     """Texts of the sample data, each as the model is given it."""
-    from engine.embeddings.compiled import padded
+    from engine.embeddings.fast.compiled import padded
 
     tokenizer.no_padding()
     tokenizer.enable_truncation(tokens)
@@ -161,7 +161,7 @@ def sample_texts() -> list[str]:
 
 def main(arguments: list[str]) -> int:
     if not 1 <= len(arguments) <= 2 or arguments[1:] not in ([], [FAST], [BULK]):
-        sys.stderr.write("usage: python -m engine.embeddings.exported FOLDER [fast|bulk]\n")
+        sys.stderr.write("usage: python -m engine.embeddings.fast.exported FOLDER [fast|bulk]\n")
         return 2
     precision = arguments[1] if arguments[1:] else FAST
     try:

@@ -5,16 +5,12 @@ One object holds what a provider is: its limits, its labels, its gate (pace, qui
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
-import re
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 import httpx
@@ -23,16 +19,17 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.wait import wait_random_exponential
 
 from engine import tracing
-from engine.dialling import transport
 from engine.embeddings.base import EmbedderError, PutOff
-from engine.http import GRACE, LONGEST_WAIT, Gate, Left, Limit, Open, Quiet, finished, retry_after
+from engine.embeddings.remote import wire
+from engine.embeddings.remote.answers import CONTEXT, BadAnswer, in_order, named_limit, usable, wait_named
+from engine.embeddings.remote.texts import clipped, tokens
+from engine.embeddings.remote.wire import TooLong, client, ours
+from engine.http import GRACE, Gate, Left, Limit, Open, Quiet, finished
 from engine.llm import OUT_OF_MONEY, Route, causes, complaint, cost, counted, litellm, tidy, true_response
-from engine.text import clip
 from engine.vectors import Matrix, checked, unit
 
 LANE = "embeddings"
-LONGEST = 32_000_000  # bytes of an answer: 512 vectors of 2,000 values of 25 characters, and some
-ONE, ALL = 100.0, 240.0  # seconds for a request, and for a batch with its retries; a claim of texts holds 300
+ALL = 240.0  # seconds for a batch with its retries; a claim of texts holds 300
 UNNAMED = 60.0  # seconds after which a busy provider is asked again that does not say when
 IN_A_ROW = 5  # so many refused batches are the texts' fault; with the next one it is looked whether it is theirs at all
 PLAIN = "a text"  # beyond suspicion
@@ -71,14 +68,6 @@ class TooManyTokens(ValueError):
     def __init__(self, reason: str, most: int | None) -> None:
         super().__init__(reason)
         self.most = most
-
-
-class BadAnswer(ValueError):
-    """What came is not one vector for each text. whole: no text alone can be the reason."""
-
-    def __init__(self, reason: str, whole: bool = True) -> None:
-        super().__init__(reason)
-        self.whole = whole
 
 
 class Fault(Exception):
@@ -218,7 +207,7 @@ class RemoteEmbedder:
 
     def once(self, texts: list[str], left: Left) -> Matrix:
         """One request, when it is its turn. What comes of it is told to the gate."""
-        seconds = max(min(ONE, left.seconds), 1.0)
+        seconds = max(min(wire.ONE, left.seconds), 1.0)
         self.gate.enter(self.host, LANE, self.pace, seconds + GRACE)
         limit, failed = Limit(), ""
         try:
@@ -285,7 +274,7 @@ class RemoteEmbedder:
     def unanswered(self, error: BaseException) -> Fault:
         for cause in causes(error):
             if isinstance(cause, TooLong):
-                return Fault(f"{self.provider.name} answers more than {LONGEST:,} bytes, or packed")
+                return Fault(f"{self.provider.name} answers more than {wire.LONGEST:,} bytes, or packed")
             if isinstance(cause, httpx.TransportError | ConnectionError):
                 return Fault(f"{self.host} is not reached, or broke off")
         return Fault(f"{self.provider.name} gives no usable answer")
@@ -314,156 +303,3 @@ class RemoteEmbedder:
     def count(self, **spent: int) -> None:
         with self._lock:
             self._spent.update({name: figure for name, figure in spent.items() if figure})
-
-
-# Texts
-
-
-def tokens(text: str) -> int:
-    """About so many: four ASCII characters each, other characters one each."""
-    ascii_only = len(text.encode("ascii", "ignore"))
-    return ascii_only // 4 + len(text) - ascii_only + 1
-
-
-def clipped(text: str, most: int) -> str:
-    """At most about that many tokens of it, and no more characters than any model reads. Never empty."""
-    text = clip(text) or " "
-    while tokens(text) > most and len(text) > 1:
-        text = text[: max(1, len(text) * most // (tokens(text) + 1))]
-    return text
-
-
-CONTEXT = re.compile(
-    r"context[ _]length|maximum (?:context|input|sequence|token)|too many tokens|(?:input|prompt) (?:is )?too long"
-    r"|exceeds? the (?:context|maximum|max)",
-    re.IGNORECASE,
-)
-NAMED = re.compile(r"(?:maximum|max|limit)[a-z_ ]{0,40}?(?: is| of|:)? ?(\d{2,6})\b", re.IGNORECASE)
-
-
-def named_limit(message: str) -> int | None:
-    found = NAMED.search(message[:500])
-    return int(found[1]) if found else None
-
-
-# Answers
-
-
-def in_order(data: Any, count: int) -> list[Any]:
-    """The vectors by their `index`, as lists or arrays of numbers. Raises BadAnswer."""
-    try:
-        placed = {item["index"]: item["embedding"] for item in data}
-        found = len(data)
-    except (TypeError, KeyError, IndexError):
-        raise BadAnswer("no list of vectors") from None
-    if found != count:
-        raise BadAnswer(f"{found} vectors for {count} texts")
-    if set(placed) != set(range(count)):
-        raise BadAnswer("the vectors' places are not those of the texts")
-    return [decoded(placed[place]) for place in range(count)]
-
-
-def decoded(given: Any) -> Any:
-    """A list of numbers, or little-endian float32 in base64."""
-    if isinstance(given, list):
-        return given
-    try:
-        return np.frombuffer(base64.b64decode(given, validate=True), dtype="<f4")
-    except (TypeError, ValueError, binascii.Error):
-        raise BadAnswer("a vector is neither a list nor base64 of float32") from None
-
-
-def usable(row: Any, width: int) -> bool:
-    try:
-        checked([row], 1, width)
-    except ValueError:
-        return False
-    return True
-
-
-# Limits
-
-GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
-UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
-
-def wait_named(headers: Mapping[str, str]) -> float | None:
-    """Seconds until it may be asked again: Retry-After, else the window that is spent (12ms, 6m0s)."""
-    named = retry_after(headers)
-    if named is None and headers.get("retry-after-ms", "").isdecimal():
-        named = int(headers["retry-after-ms"][:9]) / 1000
-    if named is None:
-        spent = [kind for kind in ("requests", "tokens") if headers.get(f"x-ratelimit-remaining-{kind}") == "0"]
-        waits = [duration(headers.get(f"x-ratelimit-reset-{kind}", "")) for kind in spent]
-        named = max(filter(None, waits), default=None)
-    return None if named is None else min(named, LONGEST_WAIT)
-
-
-def duration(text: str) -> float:
-    """Seconds of one as Go writes it; 0 where it is none."""
-    return sum(float(figure) * UNITS[kind] for figure, kind in GO_DURATION.findall(text[:40]))
-
-
-# The connection
-
-
-class TooLong(httpx.TransportError):
-    """More than is read, or packed, so that nobody knows how much it is."""
-
-
-class Bounded(httpx.AsyncBaseTransport):
-    """Reads an answer whole, up to LONGEST bytes: LiteLLM and the libraries below it know no bound."""
-
-    def __init__(self) -> None:
-        self.inner = transport(public=False)  # the address is the operator's: Ollama is on this machine as a rule
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.headers["Accept-Encoding"] = "identity"
-        response = await self.inner.handle_async_request(request)
-        try:
-            if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
-                raise TooLong("packed, which was not asked for", request=request)
-            content = bytearray()
-            async for part in response.stream:  # type: ignore[union-attr]
-                content += part
-                if len(content) > LONGEST:
-                    raise TooLong(f"longer than {LONGEST:,} bytes", request=request)
-        finally:
-            await response.aclose()
-        return httpx.Response(response.status_code, headers=response.headers, content=bytes(content))
-
-
-@cache
-def connection(process: int) -> httpx.AsyncClient:
-    """The connections of this process: no redirects, no proxy, no .netrc."""
-    return httpx.AsyncClient(transport=Bounded(), trust_env=False, follow_redirects=False, timeout=ONE)
-
-
-@cache
-def client(route: Route, process: int) -> Any:
-    """OpenAI's client on our connections: LiteLLM's own would follow redirects and read without bound."""
-    from openai import AsyncOpenAI
-
-    return AsyncOpenAI(
-        api_key=route.api_key or "none", base_url=route.api_base, http_client=connection(process), max_retries=0
-    )
-
-
-class Posting:
-    """What LiteLLM posts to Ollama with; it takes no client of ours there, so this stands in its module's place."""
-
-    def __init__(self, process: int) -> None:
-        self.process = process
-
-    async def post(self, url: str, json: Any) -> httpx.Response:
-        response = await connection(self.process).post(url, json=json)
-        return response.raise_for_status()
-
-
-@cache
-def ours(process: int) -> Any:
-    """LiteLLM with our connections below it."""
-    found = litellm()
-    found.module_level_aclient = Posting(process)
-    found.DEFAULT_MAX_RETRIES = 0  # it takes max_retries=0 for "not said", and would try three times
-    return found
