@@ -187,7 +187,7 @@ def test_who_paused_and_resumed_is_kept_once():
     done = [pausing.pause(live()), pausing.pause(live()), pausing.resume(live(), "ada"), pausing.resume(live(), "ada")]
     assert done == [True, False, True, False]
     assert list(Audit.objects.order_by("pk").values_list("actor", "action")) == [
-        (ledger.operator(), "embed pause"), ("ada", "embed resume"),
+        (ledger.operator(), "pause model"), ("ada", "resume model"),
     ]  # fmt: skip
 
 

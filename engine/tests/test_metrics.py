@@ -137,7 +137,7 @@ def test_waiting_and_quarantined_texts_are_counted_by_subject():
 def test_a_text_that_a_person_gave_up_is_not_quarantined():
     make_texts(2, quarantined_at=NOON)
     make_texts(1, quarantined_at=NOON, skipped_at=NOON)
-    assert figure("ost_embeddings_quarantined", "projects") == 2
+    assert texts("quarantined", "projects") == 2
 
 
 def test_a_text_that_has_its_vector_neither_waits_nor_ages():

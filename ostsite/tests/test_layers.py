@@ -23,9 +23,8 @@ LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets precision ranking recent"
         " records schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known",
-        "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.fast"
-        " embeddings.fast.* embeddings.local embeddings.remote embeddings.remote.* embeddings.weights testing"
-        " testing.*",
+        "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.fast.*"
+        " embeddings.local embeddings.remote.* embeddings.weights testing testing.*",
         "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
         " runs sources standing tallies",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
