@@ -1,6 +1,7 @@
 """One embedded PostgreSQL of its own for all test runs; one database a run; one model a session."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ for name in ("DATABASE_URL_FILE", "SECRET_KEY_FILE"):
     os.environ.pop(name, None)
 os.environ["OST_ENV_FILE"] = os.devnull  # nor is a developer's .env
 os.environ["READ_TEXTS"] = "0"  # a page must not load the model behind a test's back
+# A suite in the background of a shell inherits that SIGINT is ignored, and so would the processes that it interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from ostsite import database  # noqa: E402  after the environment is clean
 

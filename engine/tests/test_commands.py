@@ -662,7 +662,10 @@ def test_the_loop_ends_with_the_code_of_its_signal(here, number, expected):
             time.sleep(0.1)
         time.sleep(0.5)
         loop.send_signal(number)
-        assert loop.wait(20) == expected
+        try:
+            assert loop.wait(20) == expected
+        finally:
+            loop.kill()
 
 
 def test_prune_says_how_many_of_each_went(settings, capsys):
