@@ -19,7 +19,7 @@ from recommendations.pipeline import RECOMMENDATIONS
 from recommendations.scoring import Catalogue, Formula, Person
 
 EVEN = Formula((0.25, 0.45, 0.5, 0.1), threshold=1_000, log_scale=True, min_similarity=0.0)
-LEDGER = ("engine_run", "engine_step")
+LEDGER = ("engine_run", "engine_step", "engine_tally")
 
 
 def make_model(dimensions: int = 3) -> EmbeddingModel:
