@@ -17,6 +17,14 @@ class Message(models.Model):
     text = models.TextField()
     said_at = models.DateTimeField()
     stored_at = models.DateTimeField(db_default=Now())
+    intent = models.ForeignKey(
+        "recommendations.Intent", models.SET_NULL, null=True, blank=True, related_name="messages",
+        help_text="what they want, when a prototype is near enough",
+    )  # fmt: skip
+    nearness = models.FloatField(null=True, blank=True, help_text="cosine to that intent's prototype")
+    read_with = models.CharField(
+        max_length=64, blank=True, default="", help_text="digest of the taxonomy that its facts were read with"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["user", "-said_at"], name="message_newest")]
