@@ -2,7 +2,7 @@
 
 from recommendations.models.campaign import Campaign, Engagement
 from recommendations.models.collecting import NamedRepository, ProjectActivity, ProjectCommit, RepositoryQuery
-from recommendations.models.fact import Fact
+from recommendations.models.fact import Fact, Saying
 from recommendations.models.first_issue import FirstIssue, FirstIssueCheck
 from recommendations.models.intent import Intent, IntentEmbedding
 from recommendations.models.interaction import Impression, Interaction, Response
@@ -49,6 +49,7 @@ __all__ = [
     "Recommendation",
     "RepositoryQuery",
     "Response",
+    "Saying",
     "StarImport",
     "TechStack",
     "Weights",

@@ -47,3 +47,18 @@ class Fact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.stack or self.category or self.project or self.interest}"
+
+
+class Saying(models.Model):
+    """That a message says a fact. What a fact shows is added up from these, so a message counts once and can go."""
+
+    fact = models.ForeignKey(Fact, on_delete=models.CASCADE, related_name="sayings", db_index=False)
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="sayings")
+    sentence = models.CharField(max_length=400)
+    confidence = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["fact", "message"], name="saying_once")]
+
+    def __str__(self) -> str:
+        return self.sentence

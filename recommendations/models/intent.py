@@ -19,6 +19,9 @@ class Intent(models.Model):
     name = models.CharField(max_length=60, unique=True)
     prototype = models.TextField(max_length=2_000, help_text="sentences that say it, as people write them")
     state = models.CharField(max_length=10, choices=State.choices, default=State.USED)
+    counts = models.BooleanField(
+        default=True, help_text="whether such a message tells anything of a person; small talk does not"
+    )
     made_from = models.PositiveIntegerField(default=0, help_text="messages of the cluster that it was proposed from")
     created_at = models.DateTimeField(db_default=Now())
 
