@@ -66,7 +66,7 @@ def ingest(lines: Lines, faults: Faults) -> Iterator[Counter[str]]:
         counts, refused = messages.store(good)
         faults.add(sorted([*bad, *(BadLine(*each) for each in refused)], key=lambda line: line.number))
         counts["refused"] += len(bad)
-        yield Counter(records=len(block)) + counts
+        yield Counter(records=len(block), **counts)
 
 
 def blocks(lines: Lines) -> Iterator[list[GoodLine[MessageLine] | BadLine]]:

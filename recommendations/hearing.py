@@ -150,10 +150,8 @@ def texts_of(messages: Mapping[int, str]) -> dict[int, str]:
     """What of each has a meaning: nothing of small talk, and no name of whom it is said to."""
     addressed = {pk: listening.addressee(text) for pk, text in messages.items()}
     known = set(User.objects.filter(username__in={*addressed.values()}).values_list("username", flat=True))
-    return {
-        pk: "" if listening.is_small_talk(text) else listening.unaddressed(text) if addressed[pk] in known else text
-        for pk, text in messages.items()
-    }
+    said = {pk: listening.unaddressed(text) if addressed[pk] in known else text for pk, text in messages.items()}
+    return {pk: "" if listening.is_small_talk(text) else text for pk, text in said.items()}
 
 
 SAYINGS = {"user_id": "int8", "stack_id": "int8", "category_id": "int8", "project_id": "int8", "interest": "text",

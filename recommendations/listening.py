@@ -6,13 +6,14 @@ A message is read a sentence at a time. What somebody denies, leaves or dislikes
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from engine.text import squeeze
 
 RULES_VERSION = 1  # raise it when the code below reads differently: stored messages are then read again
 
 SENTENCES = 50  # of a message: more are not read
-LONGEST_SENTENCE = 400  # characters of one that are kept
+LONGEST_SENTENCE = 400  # characters of one: what comes after is not read, and not kept
 INTEREST_WORDS = 4
 
 # How far a sentence is believed, by whom it speaks of.
@@ -22,7 +23,7 @@ OF_OTHERS = 0.5  # what somebody advises says less of them
 INTEREST = 0.8
 
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|[\r\n]+")
-_QUOTED = re.compile(r"^\s*>.*$|```.*?(?:```|\Z)", re.MULTILINE | re.DOTALL)
+_QUOTED = re.compile(r"^[ \t]*>[^\n]*$|```.*?(?:```|\Z)", re.MULTILINE | re.DOTALL)
 _ADDRESSED = re.compile(r"^\s*@?[\w\[\]^`{}|\\-]{2,40}[:,]\s+")  # "c02580: …", as people do in a channel
 _FIRST_PERSON = re.compile(r"\b(?:i|i['’]?(?:m|d|ll|ve)|my|mine|we|we['’]?(?:re|ve|ll)|our)\b", re.IGNORECASE)
 _ADVICE = re.compile(
@@ -42,7 +43,8 @@ _ENGAGED = re.compile(
 )
 _NOT = r"(?:not|never|no longer|[a-z]+n['’]?t|cannot|hardly|barely)"
 _VERBS = (
-    r"(?:use|used|using|like|want|need|know|care|do|have|had|trust|recommend|love|enjoy|write|touch|speak|work with"
+    r"(?:use|used|using|like|want|need|know|care|do|have|had|trust|recommend|love|enjoy|write|wrote|written|touch"
+    r"|touched|try|tried|learn|learned|learnt|speak|work with"
     r"|worked with|get|plan|bother|own|think|understand|see the point|program|code|a fan|fans?|into|interested|keen"
     r"|good at|familiar|fond|comfortable|looking for|talking about)"
 )
@@ -59,7 +61,7 @@ _DENIALS = (
     r"\b(?:moved|moving|move|switched|switching|switch|migrated|migrating|migrate|coming|came|converted|ported|porting)"
     r"\s+(?:\w+\s+){0,2}(?:away\s+)?from\b|\baway from\b",
     r"\b(?:instead of|rather than|other than|apart from|except(?: for)?|unlike|anything but|without|as opposed to)\b",
-    r"\b(?:better|faster|worse|slower|rather|prefer\s+\S+)\s+(?:\w+\s+){0,3}(?:than|over)\b",
+    r"\b(?:better|faster|worse|slower|rather)\s+(?:\w+\s+){0,3}than\b",
     r"\b(?:neither|nor|no)\s+(?=\w)",
 )
 _DENIAL = re.compile("|".join(_DENIALS), re.IGNORECASE)
@@ -72,6 +74,7 @@ _END = re.compile(
     r"|\bto\s+(?=[A-Z])|\band\s+(?=to\b)",
     re.IGNORECASE,
 )
+_PREFERRED = re.compile(r"\b(prefer\s+(?:[^\s,;]+\s+){1,3})(?:over|to)\b", re.IGNORECASE)
 _LEAVING = re.compile(r"\bfrom\b$", re.IGNORECASE)
 _TARGET = re.compile(r"\bto\s+", re.IGNORECASE)
 # Each speaks against what stands before it in its clause.
@@ -148,13 +151,13 @@ class Sentence:
 def sentences(text: str) -> list[Sentence]:
     """Those of a message that affirm anything; what is quoted is somebody else's."""
     parts = (squeeze(part) for part in _SENTENCE.split(_QUOTED.sub("\n", text)))
-    found = [read(part) for part in parts if part][:SENTENCES]
+    found = [read(part[:LONGEST_SENTENCE]) for part in islice(filter(None, parts), SENTENCES)]
     return [each for each in found if _WORD.search(each.affirmed)]
 
 
 def read(sentence: str) -> Sentence:
     said = affirmed(sentence)
-    return Sentence(sentence[:LONGEST_SENTENCE], said, belief(sentence), bool(_ENGAGED.search(said)))
+    return Sentence(sentence, said, belief(sentence), bool(_ENGAGED.search(said)))
 
 
 def belief(sentence: str) -> float:
@@ -167,7 +170,7 @@ def belief(sentence: str) -> float:
 
 def affirmed(sentence: str) -> str:
     """The sentence without what it denies, leaves or blames; a mark stands where something was."""
-    said, kept = _BLAME.sub(" ; ", sentence), []
+    said, kept = _BLAME.sub(" ; ", _PREFERRED.sub(r"\1instead of", sentence)), []
     while found := _DENIAL.search(said):
         kept.append(said[: found.start()])
         rest = said[found.end() :]
@@ -189,8 +192,8 @@ def unaddressed(text: str) -> str:
 
 def is_small_talk(text: str) -> bool:
     """Greetings, thanks and the like: nothing in it but words of courtesy and signs."""
-    said = _ADDRESSED.sub("", squeeze(text)).lower()
-    return all(word in _CHATTER or word.isdigit() or len(set(word)) == 1 for word in _WORD.findall(said))
+    words = _WORD.findall(text.lower())
+    return all(word in _CHATTER or word.isdigit() or len(set(word)) == 1 for word in words)
 
 
 def interests(sentence: Sentence) -> Iterator[str]:
