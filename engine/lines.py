@@ -134,11 +134,16 @@ class LineFile:
 
 
 def parse(number: int, line: bytes, schema: type[Record]) -> GoodLine[Record] | BadLine:
-    """One line. null and "" count as absent; unknown keys are ignored."""
+    """One line."""
     try:
         found: Any = from_json(line, allow_inf_nan=False)
     except ValueError as error:
         return BadLine(number, f"not JSON: {error}")
+    return record_of(number, found, schema)
+
+
+def record_of(number: int, found: Any, schema: type[Record]) -> GoodLine[Record] | BadLine:
+    """One value of JSON as a record of that schema. null and "" count as absent; unknown keys are ignored."""
     if not isinstance(found, dict):
         return BadLine(number, "not a JSON object")
     try:

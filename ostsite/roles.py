@@ -34,6 +34,7 @@ ROLES = {
         "recommendations.recommendation": VIEW,
         "recommendations.profile": VIEW,
         "recommendations.firstissue": VIEW,
+        "recommendations.intent": ADD_VIEW_CHANGE,
         **FOUND,
         **ASKED,
         "issues.issue": "view curate",
@@ -55,6 +56,8 @@ ROLES = {
         "recommendations.profileembedding": VIEW_CHANGE,
         "recommendations.categoryembedding": VIEW_CHANGE,
         "recommendations.messageembedding": VIEW_CHANGE,
+        "recommendations.intentembedding": VIEW_CHANGE,
+        "recommendations.message": "add",  # to hand conversations in, and not to read them
         "issues.itemembedding": VIEW_CHANGE,
         "issues.issueembedding": VIEW_CHANGE,
         **FOUND,

@@ -12,6 +12,8 @@ SCHEDULES = (
     Planned("repositories", "50 * * * *", "collect", ("recommendations",)),
     Planned("recommendations", "5 * * * *", "start", ("recommendations",)),
     Planned("issues", "20 * * * *", "start", ("issues",)),
+    Planned("conversations", "*/5 * * * *", "start", ("conversations",)),
+    Planned("proposed intents", "50 4 * * *", "chore", ("intents",)),
     Planned("stars of people", "*/5 * * * *", "chore", ("stars",)),
     Planned("what vanished", "35 * * * *", "chore", ("purge",)),
     Planned("prune", "40 3 * * *", "prune"),

@@ -290,6 +290,7 @@ SPECTACULAR_SETTINGS = {
 PIPELINES = {
     "recommendations": "recommendations.pipeline.RECOMMENDATIONS",
     "issues": "issues.pipeline.ISSUES",
+    "conversations": "recommendations.conversations.CONVERSATIONS",
 }
 # What a page shows of the app that it may not import: slot -> function. engine/slots.py finds them here.
 SLOTS = {
@@ -320,6 +321,7 @@ CHORES = {
     "resync": "issues.relaying.resync_by_clock",
     "purge": "issues.purging.by_clock",
     "stars": "recommendations.stars.by_clock",
+    "intents": "recommendations.intents.by_clock",
     "indexes": "engine.embeddings.indexes.by_clock",
     "agreement": "engine.embeddings.comparing.by_clock",
 }

@@ -30,7 +30,10 @@ GIVEN = {
     "issues.IssueEdit": Table("kind issue__title value at undone_at"),
     "mfa.Authenticator": Table("type created_at last_used_at"),
     "recommendations.Interaction": Table("project__full_name kind at count from_github"),
-    "recommendations.Message": Table("message_id text said_at stored_at"),
+    "recommendations.Fact": Table(
+        "stack__name category__name project__full_name interest sentence confidence count state said_at"
+    ),
+    "recommendations.Message": Table("message_id text said_at stored_at intent__name nearness"),
     "recommendations.Profile": Table("bio location company job_title interests changed_at welcomed_at"),
     "recommendations.ProfileCategory": Table("category__name source confidence applies"),
     "recommendations.ProfileTechStack": Table("stack__name source confidence applies"),
@@ -48,6 +51,7 @@ LEFT_OUT = {
     "auth.User_user_permissions": "named in `account`",
     "recommendations.Impression": "counted in `impressions`",
     "recommendations.MessageEmbedding": "numbers made from the messages",
+    "recommendations.Saying": "which message says which fact: both are given",
     "recommendations.ProfileEmbedding": "numbers made from the profile",
 }
 
@@ -114,6 +118,7 @@ def summary(user: User) -> list[tuple[str, int]]:
         ("tech stacks", "recommendations.ProfileTechStack"),
         ("categories", "recommendations.ProfileCategory"),
         ("messages", "recommendations.Message"),
+        ("facts read from messages", "recommendations.Fact"),
         ("recommendations", "recommendations.Recommendation"),
         ("notes of what you were shown", "recommendations.Impression"),
         ("API keys", "engine.ApiKey"),

@@ -1,5 +1,6 @@
 """What a line of an import file must look like. Unknown keys are ignored; an absent value is None."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -83,6 +84,27 @@ class InteractionLine(Line):
     kind: Literal["star", "like", "save", "click", "view", "dismiss"]
     at: Moment
     split: text(20) | None = None  # type: ignore[valid-type]
+
+
+LONGEST_MESSAGE = 10_000
+NO_WORDS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]*")
+
+
+def says_something(value: str) -> str:
+    if NO_WORDS.fullmatch(value):
+        raise ValueError("it holds nothing that can be read")
+    return value
+
+
+class MessageLine(Line):
+    """One message of a conversation. Without a message_id it gets one made from the rest."""
+
+    user_id: Annotated[str, StringConstraints(pattern=USERNAME)]
+    message: Annotated[
+        str, StringConstraints(pattern=r"^[^\x00]*$", max_length=LONGEST_MESSAGE), AfterValidator(says_something)
+    ]
+    timestamp: Moment
+    message_id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=100)] | None = None
 
 
 class CandidatesLine(Line):

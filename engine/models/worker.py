@@ -57,6 +57,8 @@ class Anomaly(models.Model):
     subject = models.CharField(max_length=200)
     message = models.TextField()
     count = models.PositiveIntegerField(default=0)
+    run = models.ForeignKey("engine.Run", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    figures = models.JSONField(blank=True, default=dict, help_text="what was seen, and what was to be expected")
     first_at = models.DateTimeField(db_default=Now())
     last_at = models.DateTimeField(db_default=Now())
 

@@ -65,6 +65,8 @@ oneself, of which it is alice who is named to delete: api_me
     DELETE      401   204   403   403   403   403   403   403   204   403   401   401
 all of oneself: api_export
     GET         401   200   200   200   200   200   200   200   200   200   401   401
+conversations handed in: api_conversations
+    POST        401   403   403   403   403   202   202   403   403   403   401   401
 the ledger: api_runs
     GET         401   404   404   404   404   200   200   404   404   404   401   401
 
@@ -204,6 +206,9 @@ recommendations_namedrepository      staff: -  curator: -    operator: vacd root
 recommendations_interaction          staff: -  curator: -    operator: -  root: v
 recommendations_impression           staff: -  curator: -    operator: -  root: v
 recommendations_message              staff: -  curator: -    operator: -  root: v
+recommendations_intent               staff: -  curator: vac  operator: -  root: vacd
+recommendations_fact                 staff: -  curator: -    operator: -  root: v
+recommendations_intentembedding      staff: -  curator: -    operator: v  root: v
 recommendations_projectembedding     staff: -  curator: -    operator: v  root: v
 recommendations_profileembedding     staff: -  curator: -    operator: v  root: v
 recommendations_categoryembedding    staff: -  curator: -    operator: v  root: v

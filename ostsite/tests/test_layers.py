@@ -23,8 +23,8 @@ LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets precision ranking recent"
         " records schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known",
-        "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.fast.*"
-        " embeddings.local embeddings.remote.* embeddings.weights testing testing.*",
+        "outside": "brokers collectors collectors.* dialling documents groups http lines llm embeddings.base"
+        " embeddings.fast.* embeddings.local embeddings.remote.* embeddings.weights testing testing.*",
         "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
         " runs sources standing tallies",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
@@ -33,12 +33,14 @@ LAYERS = {
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
-        "pure": "claims comparing first_labels taking taxonomy scoring reasons texts evaluation readiness schemas",
+        "pure": "claims comparing first_labels listening taking taxonomy scoring reasons texts evaluation readiness"
+        " schemas",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
-        " inferring my_data settling versions",
-        "edge": "admin admin.* api api.* apps collecting filters first_issues forms issue_filters management.* pages"
-        " pages.* pipeline profile_forms search serving stages stars templatetags templatetags.* urls weighing",
+        " hearing inferring intents messages my_data settling versions",
+        "edge": "admin admin.* api api.* apps collecting conversations filters first_issues forms issue_filters"
+        " management.* pages pages.* pipeline profile_forms search serving stages stars templatetags templatetags.*"
+        " urls weighing",
     },
     "issues": {
         "pure": "extracting filters identity keywords labels law schemas",

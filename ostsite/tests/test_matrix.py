@@ -36,6 +36,9 @@ def said(world: World, place: Place, method: str) -> dict[str, object]:
         "keys POST": {"name": "a", "scopes": "read", "days": "9"},
         "profile_delete POST": {"username": "alice_ml"},
         "api_feedback POST": {"project": world.project.full_name, "kind": "save"},
+        "api_conversations POST": {
+            "conversations": [{"user_id": "sam", "message": "hello", "timestamp": "2026-01-01"}]
+        },
         "api_me PATCH": {"bio": "I mend bicycles"},
         "api_me DELETE": {"confirm": "alice_ml"},
         "admin:engine_run_request POST": {"pipeline": "recommendations"},

@@ -31,7 +31,10 @@ from ostsite.tests.people import confirmed, person, staff
 from recommendations import profiles
 from recommendations.models import (
     CategoryEmbedding,
+    Fact,
     Impression,
+    Intent,
+    IntentEmbedding,
     Message,
     MessageEmbedding,
     NamedRepository,
@@ -95,7 +98,15 @@ SPELLED = {
     "admin:app_list": "admin/engine/",
     "admin/(?P<url>.*)$": "admin/nowhere",
 }
-EMBEDDINGS = (ProjectEmbedding, ProfileEmbedding, CategoryEmbedding, MessageEmbedding, ItemEmbedding, IssueEmbedding)
+EMBEDDINGS = (
+    ProjectEmbedding,
+    ProfileEmbedding,
+    CategoryEmbedding,
+    MessageEmbedding,
+    IntentEmbedding,
+    ItemEmbedding,
+    IssueEmbedding,
+)
 
 
 class World:
@@ -142,6 +153,10 @@ class World:
         Impression.objects.create(user=alice, project=project, request="0" * 32, rank=1)
         message = Message.objects.create(user=alice, message_id="m1", text="my own words", said_at=timezone.now())
         MessageEmbedding.objects.want({message.pk: "my own words"})
+        Fact.objects.create(user=alice, interest="my own", message=message, sentence="my own words", confidence=1,
+                            said_at=message.said_at)  # fmt: skip
+        intent = Intent.objects.create(name="mend something", prototype="How do I mend this?")
+        IntentEmbedding.objects.want({intent.pk: intent.prototype})
         EmailAddress.objects.create(user=alice, email="alice_ml@example.org")
         SocialAccount.objects.create(user=alice, provider="github", uid="1")
 

@@ -130,12 +130,12 @@ class ImpressionAdmin(Acts):
 class MessageAdmin(ReadOnly):
     """Without the text in the list: it is what somebody said."""
 
-    list_display = ("message_id", "user", "said_at", "stored_at")
-    list_select_related = ("user",)
+    list_display = ("message_id", "user", "intent", "said_at", "stored_at")
+    list_select_related = ("user", "intent")
     search_fields = ("user__username__exact", "message_id__exact")
     search_help_text = "a user name, or the id of a message"
     ordering = ("-pk",)
-    fields = ("message_id", "user", "said_at", "stored_at", "text")
+    fields = ("message_id", "user", "said_at", "stored_at", "intent", "nearness", "text")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).defer("text", "user__password")

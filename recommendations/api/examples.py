@@ -103,3 +103,20 @@ ME = {
     "acts": {"save": 1, "star": 12},
     "changed_at": "2026-11-03T09:15:00Z",
 }
+CONVERSATIONS: dict[str, Any] = {
+    "conversations": [
+        {"user_id": "grace_blockchain", "message": "I want to learn Rust.", "timestamp": "2026-11-03T09:00:00Z"},
+        {"user_id": "sam_sample", "message": "hello", "timestamp": "2026-11-03T09:00:05Z", "message_id": "room-7-2"},
+    ]
+}
+INGESTED = {
+    "run_id": 41,
+    "status": "done",
+    "stages": {
+        "ingest": {
+            "state": "done",
+            "seconds": 0.031,
+            "counts": {"records": 2, "inserted": 2, "unchanged": 0, "refused": 0, "users": 1},
+        }
+    },
+}

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from recommendations.api import documents, views
+from recommendations.api import conversations, documents, views
 
 V1 = "api/v1/"
 NAMED = f"{V1}projects/<str:owner>/<str:name>/"
@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{V1}categories/", views.Categories.as_view(), name="api_categories"),
     path(f"{V1}tech-stacks/", views.TechStacks.as_view(), name="api_tech_stacks"),
     path(f"{V1}good-first-issues/", views.GoodFirstIssues.as_view(), name="api_good_first_issues"),
+    path(f"{V1}conversations/", conversations.Conversations.as_view(), name="api_conversations"),
     path(f"{V1}runs/", views.Runs.as_view(), name="api_runs"),
     path(f"{V1}me/", views.Me.as_view(), name="api_me"),
     path(f"{V1}me/export/", views.Export.as_view(), name="api_export"),

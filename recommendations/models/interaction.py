@@ -49,6 +49,8 @@ class Impression(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="impressions")
     generation = models.ForeignKey("Generation", null=True, on_delete=models.SET_NULL, related_name="impressions")
     request = models.UUIDField()
+    weights = models.ForeignKey("Weights", null=True, on_delete=models.SET_NULL, related_name="+")
+    source = models.CharField(max_length=20, blank=True, default="", help_text="the page or endpoint that showed it")
     rank = models.PositiveSmallIntegerField()
     shown_at = models.DateTimeField(db_default=Now())
 
@@ -58,3 +60,17 @@ class Impression(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project_id} shown to {self.user_id} at {self.rank}"
+
+
+class Response(models.Model):
+    """What somebody did with what they were shown, once of each kind. Joined by request, so that its rank is known."""
+
+    impression = models.ForeignKey(Impression, on_delete=models.CASCADE, related_name="responses", db_index=False)
+    kind = models.CharField(max_length=10, choices=Interaction.Kind.choices)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["impression", "kind"], name="response_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.impression_id}"

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from engine.models import Allowance, ApiKey, Audit, IdempotentReply
 from recommendations import my_data
-from recommendations.models import Generation, Impression, Message, Profile, Recommendation, StarImport
+from recommendations.models import Fact, Generation, Impression, Message, Profile, Recommendation, StarImport
 from recommendations.tests.factories import (
     give_vector,
     knows,
@@ -74,6 +74,10 @@ def alice():
     IdempotentReply.objects.create(user=user, key="k-1", request_hash="h")
     message = Message.objects.create(user=user, message_id="m-1", text="How do I shard it?", said_at=NOW)
     give_vector(message, [0, 1, 0])
+    fact = Fact.objects.create(
+        user=user, interest="sharding", message=message, sentence="How do I shard it?", confidence=1, said_at=NOW
+    )
+    fact.sayings.create(message=message, sentence=fact.sentence, confidence=1)
     project, generation = make_project("octo/tool"), make_generation()
     star(user, project)
     StarImport.objects.create(user=user, login="alice_ml", state="done", found=412, stored=412)
