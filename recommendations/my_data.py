@@ -36,7 +36,7 @@ GIVEN = {
     "recommendations.ProfileTechStack": Table("stack__name source confidence applies"),
     "recommendations.Recommendation": Table(
         "rank project__full_name score raw_score components parts stacks categories nearest__full_name moved_because"
-        " cold_start",
+        " cold_start wrote",
         {"generation__state": "live"},
     ),
     "recommendations.StarImport": Table("login state found stored skipped left_out error fetched_at"),

@@ -36,6 +36,7 @@ from recommendations.models import (
     Recommendation,
     Weights,
 )
+from recommendations.neighbours import with_company
 from recommendations.scoring import Formula, Person, Positions
 
 LATENCY = Figure(
@@ -172,7 +173,7 @@ def loaded_for(live: Generation | None) -> Served | None:
     model = live.model if live else EmbeddingModel.objects.filter(state=EmbeddingModel.State.LIVE).first()
     if model is None or not Project.objects.exists():
         return None
-    loaded = load(model).centred()
+    loaded = with_company(load(model).centred(), model)
     loaded.by_owner  # noqa: B018  made now, not while somebody waits
     cold = scoring.cold_start(loaded.catalogue, loaded.created)
     generation = live or Generation(weights=Weights.objects.current(), model=model)

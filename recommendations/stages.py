@@ -20,6 +20,7 @@ from recommendations.models import (
     Project,
     ProjectEmbedding,
 )
+from recommendations.neighbours import with_company
 
 logger = structlog.get_logger(__name__)
 
@@ -119,7 +120,7 @@ def score(scope: Scope) -> Work:
     loaded = load(fresh.model)
     for count in generations.refresh_hybrid(loaded, fresh.model):
         yield Counter(hybrid=count)
-    loaded = loaded.centred()
+    loaded = with_company(loaded.centred(), fresh.model)
     draft = generations.open_draft(fresh, scope.fence)
     for count in generations.fill(draft, loaded, scope.fence):
         yield Counter(scored=count)

@@ -28,6 +28,7 @@ from engine.models.access import Along
 from engine.postgresql import prepared
 from engine.recent import Recent
 from recommendations import acts, answers, my_data, profiles, search, serving
+from recommendations import facts as heard
 from recommendations.api import examples
 from recommendations.api import serializers as facts
 from recommendations.filters import ProjectFilter, faults, ordered
@@ -41,6 +42,7 @@ ORDERS = {
     "active": Order(Coalesce(F("pushed_at"), Value(LONG_AGO))),
     "name": Order(F("full_name"), descending=False),
 }
+HEARD = 100  # facts of somebody's messages that are told
 NEWEST_FIRST = Order(F("pk"))
 READIEST = Order(F("score"))
 
@@ -437,6 +439,7 @@ def known_of(user: User) -> dict[str, Any]:
     whole = Profile.objects.select_related("user").prefetch_related("category_links__category", "stack_links__stack")
     profile = whole.get(pk=profiles.of(user).pk)
     counted = Interaction.objects.filter(user=user).values_list("kind").annotate(count=Count("pk")).order_by("kind")
+    profile.heard = heard.shown(user)[:HEARD]  # type: ignore[attr-defined]  # the serializer reads it there
     return dict(facts.MeFacts(profile, context={"acts": dict(counted)}).data)
 
 

@@ -33,6 +33,7 @@ from recommendations.models import (
     Project,
     TechStack,
 )
+from recommendations.pages.facts import told_by
 from recommendations.profile_forms import (
     CATEGORIES_AT_MOST,
     STACKS_AT_MOST,
@@ -144,6 +145,7 @@ def drawn(request: HttpRequest, user: User, error: ValidationError | None = None
         "generation": generation,
         "changed": generation is not None and person.changed_at > generation.inputs_at,
         "error": error,
+        "told": told_by(user, request.GET.get("heard"), request.GET.get("gone")),
         **activity(user, request.GET),
     }
     return render(request, "recommendations/profile.html", context, status=UNPROCESSABLE if error else 200)
