@@ -70,6 +70,10 @@ class Ranking:
     computed_at: datetime
     reading: bool
 
+    def keeps(self, live: int | None) -> bool:
+        """Whether it may answer again: all words were read, and the catalogue was that of the generation asked for."""
+        return not self.reading and self.generation is not None and self.generation.pk == live
+
     def best(self, top: int) -> List:
         """The first of it. A project that is gone meanwhile leaves its place to the next."""
         rows = with_projects([Recommendation(**row) for row in self.rows[: top + SPARE]])[:top]
@@ -155,7 +159,9 @@ class Holder:
 
 
 HOLDER = Holder()
-LISTS: Recent[tuple[int, datetime | None, int | None], Ranking] = Recent(1000)
+LISTS: Recent[tuple[int, datetime | None, int | None], Ranking] = Recent(
+    1000, lasts=lambda: settings.RECOMMENDATION_CACHE_TTL
+)
 
 
 def forget() -> None:
@@ -256,7 +262,7 @@ def ranking_of(user: User, live: Generation | None, changed: datetime | None) ->
     found = LISTS.get(key) if live else None
     if found is None:
         found = scored_live(user, live)
-        if found and not found.reading:
+        if live and found and found.keeps(live.pk):
             LISTS.put(key, found)
     return found
 

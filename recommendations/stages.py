@@ -9,7 +9,7 @@ from django.conf import settings
 from engine.embeddings import filling
 from engine.models import EmbeddingModel, Step
 from engine.pipeline import Scope, Stage, StageError, Work
-from recommendations import collecting, enriching, first_issues, generations, placing, readiness
+from recommendations import collecting, engaging, enriching, first_issues, generations, placing, readiness
 from recommendations.catalogue import load
 from recommendations.models import (
     CategoryEmbedding,
@@ -111,6 +111,17 @@ def embed_waiting(scope: Scope) -> int:
     return filling.waiting(EMBEDDED, model) + placing.unplaced(model).count()
 
 
+def engage(scope: Scope) -> Work:
+    """The edges between people, intents and campaigns, as what people did and wrote makes them."""
+    if engage_waiting(scope):
+        yield Counter(edges=engaging.recount())
+    return None
+
+
+def engage_waiting(scope: Scope) -> int:
+    return engaging.waiting()
+
+
 def score(scope: Scope) -> Work:
     """A new generation for everyone, in a draft; nothing when the live one is made from the same."""
     fresh = generations.wanted()
@@ -146,6 +157,7 @@ STAGES = (
     Stage("enrich", enrich, enrich_waiting),
     Stage("ready", ready, ready_waiting, figures=True),
     Stage("embed", embed, embed_waiting, units=("embedded", "elsewhere", "failed", "superseded", "compared")),
+    Stage("engage", engage, engage_waiting, units=("edges",)),
     Stage("score", score, score_waiting, units=("scored",)),
 )
 COLLECTING = (

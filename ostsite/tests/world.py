@@ -30,7 +30,10 @@ from issues.tests.rows import make_found
 from ostsite.tests.people import confirmed, person, staff
 from recommendations import profiles
 from recommendations.models import (
+    Campaign,
     CategoryEmbedding,
+    Engagement,
+    Fact,
     Impression,
     Message,
     MessageEmbedding,
@@ -142,6 +145,10 @@ class World:
         Impression.objects.create(user=alice, project=project, request="0" * 32, rank=1)
         message = Message.objects.create(user=alice, message_id="m1", text="my own words", said_at=timezone.now())
         MessageEmbedding.objects.want({message.pk: "my own words"})
+        said = {"sentence": "my own words", "confidence": 0.9, "said_at": message.said_at}
+        Fact.objects.create(user=alice, project=project, message=message, **said)
+        campaign = Campaign.objects.create(name="A tool for all", kind="project", subject=project.pk)
+        Engagement.objects.create(user=alice, campaign=campaign, last_at=message.said_at)
         EmailAddress.objects.create(user=alice, email="alice_ml@example.org")
         SocialAccount.objects.create(user=alice, provider="github", uid="1")
 

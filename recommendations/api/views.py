@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Count, F, IntegerField, Model, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
@@ -59,7 +60,9 @@ class ListView(View):
 # Recommendations
 
 
-RENDERED: Recent[tuple[Any, ...], tuple[bytes, str]] = Recent(2000)
+# The key holds all that an answer is made from: of whom, as known when, by which generation (its model, its weights),
+# how many. What moves a list moves changed_at with it, so that nothing has to be thrown away.
+RENDERED: Recent[tuple[Any, ...], tuple[bytes, str]] = Recent(2000, lasts=lambda: settings.RECOMMENDATION_CACHE_TTL)
 
 
 class Recommendations(View):
@@ -100,7 +103,7 @@ class Recommendations(View):
             serving.took(began, bool(found), bool(found and found.rows[0]["cold_start"]))
         body = JSONRenderer().render(facts_of(username, rows, made_at, weights))
         kept = body, etag_of(body)
-        if rows and (not found or (found.generation and not found.reading)):
+        if rows and (not found or found.keeps(asked.generation)):
             RENDERED.put(key, kept)
         return kept
 
