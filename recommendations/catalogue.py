@@ -166,12 +166,19 @@ def people(loaded: Loaded, model: EmbeddingModel, after: int = 0) -> Iterator[li
 
 
 def block_of_people(
-    loaded: Loaded, model: EmbeddingModel, ids: Positions, names: Mapping[int, str] | None = None
+    loaded: Loaded,
+    model: EmbeddingModel,
+    ids: Positions,
+    names: Mapping[int, str] | None = None,
+    words: bool = True,
 ) -> list[Person]:
-    """Those people (ids ascending), by a handful of queries however many they are. names: their own, where known."""
+    """Those people (ids ascending), by a handful of queries however many they are.
+
+    names: their own, where known. words: with what they wrote; else as if they had not.
+    """
     texts = scoring.centred(vectors_of("recommendations_profileembedding", model, ids), loaded.catalogue.centre)
     categories, stacks = said_by(loaded, ids)
-    heard = hearing.heard_by(ids)
+    heard = hearing.heard_by(ids) if words else {}
     liked, never = interactions(loaded.catalogue, ids, {pk: each.pinned for pk, each in heard.items() if each.pinned})
     owned = owned_by(loaded, names or names_of(ids))
     none = np.empty(0, dtype=np.int64)

@@ -69,7 +69,8 @@ class Quotes:
         """Of what they wrote, or of a project that they wrote of; empty where something else is nearer."""
         if "" in self.words:
             return self.told("Close in meaning", self.words[""])
-        return self.told(f"Close in meaning to {nearest}", self.words[nearest]) if nearest in self.words else ""
+        words = self.words.get(nearest or "")
+        return self.told(f"Close in meaning to {nearest}", words) if words else ""
 
 
 def percents(parts: Sequence[float], digits: int = 1, total: float | None = None) -> list[float]:

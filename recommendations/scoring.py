@@ -130,8 +130,8 @@ class Scored:
 
     def at(self, rows: Positions) -> "Scored":
         """Some of them, in that order."""
-        values = (self.positions, self.components, self.parts, self.nearest, self.spoken)
-        return Scored(*(each[rows] for each in values))
+        told = self.components[rows], self.parts[rows]
+        return Scored(self.positions[rows], *told, self.nearest[rows], self.spoken[rows])
 
     def qualify(self, formula: Formula) -> "Scored":
         """Those that may be recommended: near enough, and not by their popularity alone."""

@@ -38,8 +38,8 @@ LAYERS = {
         "outside": "",
         "database": "models models.* catalogue engaging enriching hearing neighbours placing generations importing"
         " profiles seeding answers acts facts inferring my_data settling versions",
-        "edge": "admin admin.* api api.* apps collecting filters first_issues forms issue_filters management.* pages"
-        " pages.* pipeline profile_forms search serving stages stars templatetags templatetags.* urls weighing",
+        "edge": "admin admin.* api api.* apps collecting filters first_issues forms issue_filters management.* moving"
+        " pages pages.* pipeline profile_forms search serving stages stars templatetags templatetags.* urls weighing",
     },
     "issues": {
         "pure": "extracting filters identity keywords labels law schemas",

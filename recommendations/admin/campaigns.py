@@ -20,6 +20,10 @@ from recommendations.models import Campaign, Category, Engagement, Project, Tech
 Kind = Campaign.Kind
 Subject = tuple[int, str, str]  # id, name, address or ""
 LONGEST = 200
+TABLE = (
+    '<table><tr><th scope="col">Intent</th><th scope="col">People</th><th scope="col">Times</th>'
+    '<th scope="col">Last</th></tr>{}</table>'
+)
 LARGEST = 2**63 - 1
 TABLES: dict[str, tuple[Any, str]] = {
     Kind.PROJECT: (Project, "full_name"),
@@ -155,15 +159,15 @@ class CampaignAdmin(Admin):
 
     @admin.display(description="taken up, by intent")
     def by_intent(self, campaign: Campaign) -> str:
-        edges = campaign.engagements.values("intent__name").order_by("-times", "intent__name")
-        rows = edges.annotate(people=Count("user", distinct=True), times=Sum("count"), last=Max("last_at"))
+        edges = campaign.engagements.order_by().values("intent__name")
+        told = edges.annotate(people=Count("user", distinct=True), times=Sum("count"), last=Max("last_at"))
+        rows = told.order_by("-times", "intent__name")
         lines = (
             (row["intent__name"] or "no intent", row["people"], row["times"], f"{row['last']:%Y-%m-%d %H:%M} UTC")
             for row in rows
         )
         drawn = format_html_join("", "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
-        head = "<tr><th scope='col'>Intent</th><th scope='col'>People</th><th scope='col'>Times</th><th>Last</th></tr>"
-        return format_html("<table>{}{}</table>", format_html(head), drawn) if drawn else "by nobody yet"
+        return format_html(TABLE, drawn) if drawn else "by nobody yet"
 
 
 @admin.register(Engagement)
