@@ -147,6 +147,7 @@ def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms:
 SAID = """
 SELECT profile_id, category_id, applies, 0 FROM recommendations_profilecategory WHERE profile_id = ANY(%s)
 UNION ALL SELECT profile_id, stack_id, applies, 1 FROM recommendations_profiletechstack WHERE profile_id = ANY(%s)
+UNION ALL SELECT DISTINCT user_id, 0, TRUE, 2 FROM recommendations_fact WHERE user_id = ANY(%s)
 """
 ACTS = """
 SELECT user_id, project_id, kind, at FROM recommendations_interaction WHERE user_id = ANY(%s) AND kind = ANY(%s)
@@ -177,8 +178,8 @@ def block_of_people(
     names: their own, where known. words: with what they wrote; else as if they had not.
     """
     texts = scoring.centred(vectors_of("recommendations_profileembedding", model, ids), loaded.catalogue.centre)
-    categories, stacks = said_by(loaded, ids)
-    heard = hearing.heard_by(ids) if words else {}
+    categories, stacks, wrote = said_by(loaded, ids)
+    heard = hearing.heard_by(wrote) if words and len(wrote) else {}
     liked, never = interactions(loaded.catalogue, ids, {pk: each.pinned for pk, each in heard.items() if each.pinned})
     owned = owned_by(loaded, names or names_of(ids))
     none = np.empty(0, dtype=np.int64)
@@ -253,10 +254,10 @@ class SaidTerms:
     refused: Matrix
 
 
-def said_by(loaded: Loaded, ids: Positions) -> tuple[SaidTerms, SaidTerms]:
-    """The categories and the stacks of those people, by one query."""
+def said_by(loaded: Loaded, ids: Positions) -> tuple[SaidTerms, SaidTerms, Positions]:
+    """The categories and the stacks of those people, and who of them wrote anything, by one query."""
     with prepared() as cursor:
-        cursor.execute(SAID, [ids.tolist()] * 2)
+        cursor.execute(SAID, [ids.tolist()] * 3)
         rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 4)
 
     def matrix(terms: Terms, kind: int, applies: bool) -> Matrix:
@@ -267,7 +268,7 @@ def said_by(loaded: Loaded, ids: Positions) -> tuple[SaidTerms, SaidTerms]:
         SaidTerms(matrix(terms, kind, True), matrix(terms, kind, False))
         for kind, terms in enumerate((loaded.categories, loaded.stacks))
     ]
-    return said[0], said[1]
+    return said[0], said[1], np.unique(rows[rows[:, 3] == 2, 0])
 
 
 def interactions(

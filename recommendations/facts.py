@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from recommendations import acts, profiles
 from recommendations.models import Fact, Profile
 
+SHOWN = 500
 State = Fact.State
 
 
@@ -47,9 +48,9 @@ def take_back_refusal(fact: Fact) -> None:
 
 
 def shown(user: User) -> QuerySet[Fact]:
-    """The facts of a person that they did not delete, the newest first."""
+    """The facts of a person that they did not delete, the newest first, as many as a person looks through."""
     named = Fact.objects.filter(user=user).exclude(state=State.DELETED)
-    return named.select_related("stack", "category", "project").order_by("-said_at", "-pk")
+    return named.select_related("stack", "category", "project").order_by("-said_at", "-pk")[:SHOWN]
 
 
 def subject(fact: Fact) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from recommendations import facts, hearing
 from recommendations.models import Fact, Profile
 from recommendations.pages.rows import Request, own_path, to_sign_in
 
-A_PAGE = 20
+A_PAGE = 10
 State = Fact.State
 KINDS = {"stack": "Tech stack", "category": "Category", "project": "Project", "interest": "Interest"}
 # what a button says -> the state that it leads to
@@ -84,12 +84,18 @@ NOTHING = {
 }
 
 
-def known_of(user: User) -> Known:
+Link = tuple[str, int, bool]  # stack or category, its id, whether it applies
+
+
+def links_of(user: User) -> list[Link]:
     profile = Profile(user=user)
-    links = [
+    return [
         *(("stack", pk, applies) for pk, applies in profile.stack_links.values_list("stack", "applies")),
         *(("category", pk, applies) for pk, applies in profile.category_links.values_list("category", "applies")),
     ]
+
+
+def known_of(user: User, links: Sequence[Link]) -> Known:
     heard = hearing.heard_by(np.array([user.pk], dtype=np.int64)).get(user.pk, hearing.Heard())
     own, refused = ({(kind, pk) for kind, pk, applies in links if applies is wanted} for wanted in (True, False))
     return Known(own, refused, set(heard.messages))
@@ -104,11 +110,11 @@ class Told:
     gone: Line | None
 
 
-def told_by(user: User, page: str | None, gone: str | None) -> Told:
+def told_by(user: User, links: Sequence[Link], page: str | None, gone: str | None) -> Told:
     """gone: "<fact>-<what brings it back>", of the fact deleted just now."""
-    pages = Paginator(facts.shown(user), A_PAGE)
+    pages = Paginator(list(facts.shown(user)), A_PAGE)
     shown = pages.get_page(page)
-    known = known_of(user) if pages.count else Known(set(), set(), set())
+    known = known_of(user, links) if pages.count else Known(set(), set(), set())
     return Told(shown, [Line(fact, known.counts(fact)) for fact in shown], line_gone(user, gone or ""))
 
 
@@ -137,7 +143,7 @@ def act(request: Request) -> HttpResponse:
     undo = UNDO.get(State(before.state), "unmute") if verb == "delete" else ""
     if not request.htmx:
         return redirect(f"{back.partition('?')[0]}?gone={fact.pk}-{undo}#heard" if undo else f"{back}#heard")
-    line = Line(fact, "" if undo else known_of(request.user).counts(fact), undo)
+    line = Line(fact, "" if undo else known_of(request.user, links_of(request.user)).counts(fact), undo)
     answer = render(request, "recommendations/_heard_row.html", {"line": line, "next": back})
     patch_vary_headers(answer, ["HX-Request"])
     return answer

@@ -74,6 +74,8 @@ def alice():
     IdempotentReply.objects.create(user=user, key="k-1", request_hash="h")
     message = Message.objects.create(user=user, message_id="m-1", text="How do I shard it?", said_at=NOW)
     give_vector(message, [0, 1, 0])
+    campaign = apps.get_model("recommendations.Campaign").objects.create(name="Spring", kind="project", subject=1)
+    campaign.engagements.create(user=user, last_at=NOW)
     project, generation = make_project("octo/tool"), make_generation()
     star(user, project)
     StarImport.objects.create(user=user, login="alice_ml", state="done", found=412, stored=412)
