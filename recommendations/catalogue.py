@@ -16,9 +16,8 @@ from engine.bulk import copy_out_vectors
 from engine.models import EmbeddingModel
 from engine.postgresql import prepared
 from engine.vectors import Matrix, digest, unit
-from recommendations import hearing, scoring
+from recommendations import scoring, spoken
 from recommendations.company import Company
-from recommendations.hearing import Heard
 from recommendations.models import (
     Category,
     Interaction,
@@ -30,6 +29,7 @@ from recommendations.models import (
     Weights,
 )
 from recommendations.scoring import Catalogue, Floats, Person, Positions
+from recommendations.spoken import Heard
 
 LIKED = 256  # so many of what a person liked are compared with each project
 PEOPLE_AT_ONCE = 64
@@ -179,7 +179,7 @@ def block_of_people(
     """
     texts = scoring.centred(vectors_of("recommendations_profileembedding", model, ids), loaded.catalogue.centre)
     categories, stacks, wrote = said_by(loaded, ids)
-    heard = hearing.heard_by(wrote) if words and len(wrote) else {}
+    heard = spoken.heard_by(wrote) if words and len(wrote) else {}
     liked, never = interactions(loaded.catalogue, ids, {pk: each.pinned for pk, each in heard.items() if each.pinned})
     owned = owned_by(loaded, names or names_of(ids))
     none = np.empty(0, dtype=np.int64)

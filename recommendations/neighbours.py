@@ -7,7 +7,7 @@ from django.db import connection
 
 from engine.models import EmbeddingModel
 from engine.vectors import Matrix
-from recommendations import hearing, scoring
+from recommendations import scoring, spoken
 from recommendations.catalogue import RUNNING_PROJECT, Loaded, interactions, vectors_of
 from recommendations.company import Company, Voice, centre_of
 from recommendations.models import Interaction
@@ -46,7 +46,7 @@ def with_company(loaded: Loaded, model: EmbeddingModel) -> Loaded:
 
 def centres_of(users: Positions, loaded: Loaded, model: EmbeddingModel) -> dict[int, Matrix]:
     """By user what they write about, where vectors say so; two queries."""
-    heard = hearing.heard_by(users)
+    heard = spoken.heard_by(users)
     ids = np.unique(np.array([pk for each in heard.values() for pk in each.messages], dtype=np.int64))
     plain = vectors_of("recommendations_messageembedding", model, ids)
     vectors = dict(zip(ids.tolist(), scoring.centred(plain, loaded.catalogue.centre), strict=True))

@@ -36,7 +36,7 @@ LAYERS = {
         "pure": "claims company comparing first_labels taking taxonomy scoring reasons texts evaluation readiness"
         " schemas",
         "outside": "",
-        "database": "models models.* catalogue engaging enriching hearing neighbours placing generations importing"
+        "database": "models models.* catalogue engaging enriching spoken neighbours placing generations importing"
         " profiles seeding answers acts facts inferring my_data settling versions",
         "edge": "admin admin.* api api.* apps collecting filters first_issues forms issue_filters management.* moving"
         " pages pages.* pipeline profile_forms search serving stages stars templatetags templatetags.* urls weighing",

@@ -15,7 +15,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST
 
 from engine.pages import number
-from recommendations import facts, hearing
+from recommendations import facts, spoken
 from recommendations.models import Fact, Profile
 from recommendations.pages.rows import Request, own_path, to_sign_in
 
@@ -45,7 +45,7 @@ class Line:
 
     @property
     def sentence(self) -> str:
-        return hearing.quoted(self.fact.sentence, len(self.fact.sentence))
+        return spoken.quoted(self.fact.sentence, len(self.fact.sentence))
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def links_of(user: User) -> list[Link]:
 
 
 def known_of(user: User, links: Sequence[Link]) -> Known:
-    heard = hearing.heard_by(np.array([user.pk], dtype=np.int64)).get(user.pk, hearing.Heard())
+    heard = spoken.heard_by(np.array([user.pk], dtype=np.int64)).get(user.pk, spoken.Heard())
     own, refused = ({(kind, pk) for kind, pk, applies in links if applies is wanted} for wanted in (True, False))
     return Known(own, refused, set(heard.messages))
 

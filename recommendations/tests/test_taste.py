@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from django.contrib.auth.models import User
 
-from recommendations import answers, facts, hearing, serving
+from recommendations import answers, facts, serving, spoken
 from recommendations.models import Fact, Profile
 from recommendations.tests.factories import (
     act,
@@ -182,9 +182,9 @@ def test_pinning_takes_a_refusal_back(world):
 
 def test_so_many_messages_speak_the_newest():
     alice, intent = make_user(), wants()
-    for number in range(hearing.SPEAK + 4):
+    for number in range(spoken.SPEAK + 4):
         hear(say(alice, f"message {number}", DATABASES, intent), f"thing {number}")
-    heard = hearing.heard_by(np.array([alice.pk]))[alice.pk]
+    heard = spoken.heard_by(np.array([alice.pk]))[alice.pk]
     assert list(heard.messages.values()) == [f"message {number}" for number in range(19, 3, -1)]
 
 
@@ -220,7 +220,7 @@ def test_who_had_no_profile_is_served_by_what_they_wrote(world):
 
 @pytest.mark.parametrize(("hostile", "quoted"), [("a\u202eb\x00c", "abc"), ("two\nlines", "two lines")])
 def test_a_sentence_is_quoted_without_what_turns_a_line_around(hostile, quoted):
-    assert hearing.quoted(hostile) == quoted
+    assert spoken.quoted(hostile) == quoted
 
 
 # People like them
