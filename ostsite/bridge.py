@@ -397,3 +397,20 @@ def why_theirs(stacks: list[str], categories: list[str]) -> str:
     if stacks or categories:
         return f"About {joined([*stacks, *categories])}."
     return "Close to what you like."
+
+
+# What an operator promotes
+
+
+def subjects(kind: str, ids: Sequence[int]) -> dict[int, tuple[int, str, str]]:
+    """By id: the id, title and address of what only this site knows by that kind, a problem."""
+    rows = Issue.objects.visible().filter(pk__in=ids) if kind == "issue" else ()
+    return {issue.pk: (issue.pk, shown(issue.title, READ), reverse("issue", args=[issue.pk])) for issue in rows}
+
+
+def subjects_named(kind: str, words: str) -> list[tuple[int, str, str]]:
+    """The newest problems whose title holds those words, five at most."""
+    if kind != "issue":
+        return []
+    ids = Issue.objects.visible().filter(title__icontains=words).order_by("-pk").values_list("pk", flat=True)[:5]
+    return list(subjects(kind, list(ids)).values())

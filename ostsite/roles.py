@@ -50,6 +50,7 @@ ROLES = {
         "engine.source": VIEW_CHANGE,
         "engine.fetch": VIEW_CHANGE,
         "engine.upstream": VIEW_CHANGE,
+        "recommendations.campaign": ALL,
         "recommendations.repositoryquery": ALL,
         "recommendations.namedrepository": ALL,
         "recommendations.projectembedding": VIEW_CHANGE,

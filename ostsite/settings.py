@@ -297,6 +297,8 @@ SLOTS = {
     "solvers": "ostsite.bridge.solvers",
     "problems": "ostsite.bridge.problems",
     "growing": "ostsite.bridge.growing",
+    "subjects": "ostsite.bridge.subjects",
+    "subjects_named": "ostsite.bridge.subjects_named",
 }
 # What `prune` empties: name -> function(how many to keep) -> how many went.
 PRUNED = {
@@ -493,6 +495,9 @@ if not RECOMMENDATION_SEMANTIC_WEIGHT + RECOMMENDATION_POPULARITY_WEIGHT:
     raise ImproperlyConfigured(
         "RECOMMENDATION_SEMANTIC_WEIGHT and RECOMMENDATION_POPULARITY_WEIGHT are both 0; allowed: at least one above 0"
     )
+
+# Seconds for which an answer is given again while nothing changed that it is made from; 0: never.
+RECOMMENDATION_CACHE_TTL = environment.whole("RECOMMENDATION_CACHE_TTL", 3600, 0, 86_400)
 
 # No model hub is asked at run time: the weights of the default model come with a package.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -34,13 +34,14 @@ class Stored(NamedTuple):
     categories: list[str]
     cold_start: bool
     moved_because: str
+    wrote: dict[str, str]
     project: Named
     nearest: Named | None
 
 
 STORED = """
 SELECT r.rank, r.score, r.raw_score, r.components, r.parts, r.stacks, r.categories, r.cold_start, r.moved_because,
-       p.full_name, p.stars, n.full_name, n.stars
+       r.wrote, p.full_name, p.stars, n.full_name, n.stars
 FROM recommendations_recommendation r JOIN recommendations_project p ON p.id = r.project_id
 LEFT JOIN recommendations_project n ON n.id = r.nearest_id
 WHERE r.generation_id = %s AND r.user_id = %s AND r.rank <= %s ORDER BY r.rank
@@ -75,7 +76,7 @@ def unstored(rows: Iterable[Mapping[str, Any]]) -> list[Stored]:
 
 def as_stored(rank: int, score: float, raw: float, components: str | None, parts: str | None, *rest: Any) -> Stored:
     """The database hands JSON over as text."""
-    stacks, categories, cold_start, moved_because, name, stars, nearest, its_stars = rest
+    stacks, categories, cold_start, moved_because, wrote, name, stars, nearest, its_stars = rest
     return Stored(
         rank,
         score,
@@ -86,6 +87,7 @@ def as_stored(rank: int, score: float, raw: float, components: str | None, parts
         categories,
         cold_start,
         moved_because,
+        json.loads(wrote),
         Named(name, stars),
         Named(nearest, its_stars) if nearest else None,
     )
@@ -124,6 +126,7 @@ def sentences(row: Recommendation | Stored) -> list[str]:
         categories=row.categories,
         nearest=row.nearest.full_name if row.nearest else None,
         stars=row.project.stars,
+        wrote=row.wrote,
     )
     return [*said, f"Moved: {row.moved_because}."] if row.moved_because else said
 

@@ -1,6 +1,6 @@
 """The tables as arrays: the catalogue, people, and the digest of all that recommendations are made from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, reduce
@@ -16,7 +16,8 @@ from engine.bulk import copy_out_vectors
 from engine.models import EmbeddingModel
 from engine.postgresql import prepared
 from engine.vectors import Matrix, digest, unit
-from recommendations import scoring
+from recommendations import scoring, spoken
+from recommendations.company import Company
 from recommendations.models import (
     Category,
     Interaction,
@@ -28,6 +29,7 @@ from recommendations.models import (
     Weights,
 )
 from recommendations.scoring import Catalogue, Floats, Person, Positions
+from recommendations.spoken import Heard
 
 LIKED = 256  # so many of what a person liked are compared with each project
 PEOPLE_AT_ONCE = 64
@@ -58,13 +60,14 @@ class Terms:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The catalogue with what it takes to speak of it: names of projects, terms, dates."""
+    """The catalogue with what it takes to speak of it: names of projects, terms, dates, and who vouches for what."""
 
     catalogue: Catalogue
     names: tuple[str, ...]
     created: Floats
     categories: Terms
     stacks: Terms
+    company: Company | None = None
 
     def centred(self) -> "Loaded":
         """The same with what all texts share taken away: how projects and people are compared."""
@@ -144,6 +147,7 @@ def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms:
 SAID = """
 SELECT profile_id, category_id, applies, 0 FROM recommendations_profilecategory WHERE profile_id = ANY(%s)
 UNION ALL SELECT profile_id, stack_id, applies, 1 FROM recommendations_profiletechstack WHERE profile_id = ANY(%s)
+UNION ALL SELECT DISTINCT user_id, 0, TRUE, 2 FROM recommendations_fact WHERE user_id = ANY(%s)
 """
 ACTS = """
 SELECT user_id, project_id, kind, at FROM recommendations_interaction WHERE user_id = ANY(%s) AND kind = ANY(%s)
@@ -163,15 +167,23 @@ def people(loaded: Loaded, model: EmbeddingModel, after: int = 0) -> Iterator[li
 
 
 def block_of_people(
-    loaded: Loaded, model: EmbeddingModel, ids: Positions, names: Mapping[int, str] | None = None
+    loaded: Loaded,
+    model: EmbeddingModel,
+    ids: Positions,
+    names: Mapping[int, str] | None = None,
+    words: bool = True,
 ) -> list[Person]:
-    """Those people (ids ascending), by a handful of queries however many they are. names: their own, where known."""
+    """Those people (ids ascending), by a handful of queries however many they are.
+
+    names: their own, where known. words: with what they wrote; else as if they had not.
+    """
     texts = scoring.centred(vectors_of("recommendations_profileembedding", model, ids), loaded.catalogue.centre)
-    categories, stacks = said_by(loaded, ids)
-    liked, never = interactions(loaded.catalogue, ids)
+    categories, stacks, wrote = said_by(loaded, ids)
+    heard = spoken.heard_by(wrote) if words and len(wrote) else {}
+    liked, never = interactions(loaded.catalogue, ids, {pk: each.pinned for pk, each in heard.items() if each.pinned})
     owned = owned_by(loaded, names or names_of(ids))
     none = np.empty(0, dtype=np.int64)
-    return [
+    people = [
         Person(
             id=int(pk),
             text=texts[row] if texts[row].any() else None,
@@ -190,6 +202,48 @@ def block_of_people(
         )
         for row, pk in enumerate(ids)
     ]
+    return with_words(loaded, model, people, heard) if heard else people
+
+
+def with_words(
+    loaded: Loaded, model: EmbeddingModel, people: Sequence[Person], heard: Mapping[int, Heard]
+) -> list[Person]:
+    """The same people with what they wrote; the vectors of all their messages by one query."""
+    ids = np.unique(np.array([pk for each in heard.values() for pk in each.messages], dtype=np.int64))
+    plain = vectors_of("recommendations_messageembedding", model, ids) if len(ids) else None
+    vectors = (
+        {} if plain is None else dict(zip(ids.tolist(), scoring.centred(plain, loaded.catalogue.centre), strict=True))
+    )
+    return [spoken_for(loaded, each, heard[each.id], vectors) if each.id in heard else each for each in people]
+
+
+def spoken_for(loaded: Loaded, person: Person, heard: Heard, vectors: Mapping[int, Matrix]) -> Person:
+    """vectors: of messages, the catalogue's centre taken away; one of zeros is not there yet."""
+    speak = {pk: words for pk, words in heard.messages.items() if vectors[pk].any()}
+    categories, of_categories = with_heard(person.categories, loaded.categories, heard.categories)
+    stacks, of_stacks = with_heard(person.stacks, loaded.stacks, heard.stacks)
+    pinned = {loaded.names[at]: heard.pinned[int(loaded.catalogue.ids[at])][1]
+              for at in loaded.catalogue.positions(list(heard.pinned))}  # fmt: skip
+    own = person.text is not None or len(person.liked) or person.categories.any() or person.stacks.any()
+    return replace(
+        person,
+        categories=categories,
+        stacks=stacks,
+        spoken=np.stack([vectors[pk] for pk in speak]) if speak else None,
+        wrote=tuple(speak.values()),
+        because={**of_categories, **of_stacks, **pinned},
+        only_wrote=bool(speak) and not own,
+    )
+
+
+def with_heard(own: Matrix, terms: Terms, heard: Mapping[int, tuple[float, str]]) -> tuple[Matrix, dict[str, str]]:
+    """Their set with what was heard, and the sentence of each term that only they say. own (t,) -> (t,)."""
+    weights, because = own.copy(), {}
+    for column in np.flatnonzero(np.isin(terms.ids, list(heard))).tolist():
+        weight, words = heard[int(terms.ids[column])]
+        if not own[column]:
+            weights[column], because[terms.names[column]] = weight, words
+    return weights, because
 
 
 @dataclass(frozen=True)
@@ -200,10 +254,10 @@ class SaidTerms:
     refused: Matrix
 
 
-def said_by(loaded: Loaded, ids: Positions) -> tuple[SaidTerms, SaidTerms]:
-    """The categories and the stacks of those people, by one query."""
+def said_by(loaded: Loaded, ids: Positions) -> tuple[SaidTerms, SaidTerms, Positions]:
+    """The categories and the stacks of those people, and who of them wrote anything, by one query."""
     with prepared() as cursor:
-        cursor.execute(SAID, [ids.tolist()] * 2)
+        cursor.execute(SAID, [ids.tolist()] * 3)
         rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 4)
 
     def matrix(terms: Terms, kind: int, applies: bool) -> Matrix:
@@ -214,24 +268,31 @@ def said_by(loaded: Loaded, ids: Positions) -> tuple[SaidTerms, SaidTerms]:
         SaidTerms(matrix(terms, kind, True), matrix(terms, kind, False))
         for kind, terms in enumerate((loaded.categories, loaded.stacks))
     ]
-    return said[0], said[1]
+    return said[0], said[1], np.unique(rows[rows[:, 3] == 2, 0])
 
 
-def interactions(catalogue: Catalogue, users: Positions) -> tuple[dict[int, Positions], dict[int, Positions]]:
-    """By user: the positions of what stands for their taste, and of what must not come back."""
+def interactions(
+    catalogue: Catalogue, users: Positions, pinned: Mapping[int, Mapping[int, tuple[float, str]]] | None = None
+) -> tuple[dict[int, Positions], dict[int, Positions]]:
+    """By user: the positions of what stands for their taste, and of what must not come back.
+
+    pinned: projects that they wrote of and pinned, as good as liked.
+    """
+    pinned = pinned or {}
     with prepared() as cursor:
         cursor.execute(ACTS, [users.tolist(), list(Interaction.KNOWN)])
         rows = cursor.fetchall()
+    did = {user: list(acts) for user, acts in groupby(rows, key=lambda row: row[0])}
     liked, never = {}, {}
-    for user, group in groupby(rows, key=lambda row: row[0]):
-        acts = list(group)
+    for user in did.keys() | pinned.keys():
+        acts = did.get(user, [])
         dismissed = {project for _, project, kind, _ in acts if kind == Interaction.Kind.DISMISS}
-        latest: dict[int, float] = {}
+        latest = {project: at for project, (at, _) in pinned.get(user, {}).items() if project not in dismissed}
         for _, project, kind, at in acts:
             if kind in Interaction.TASTE and project not in dismissed:
                 latest[project] = max(at.timestamp(), latest.get(project, -np.inf))
         liked[user] = liked_positions(catalogue, latest)
-        never[user] = catalogue.positions([project for _, project, _, _ in acts])
+        never[user] = catalogue.positions([*(project for _, project, _, _ in acts), *pinned.get(user, ())])
     return liked, never
 
 
@@ -261,6 +322,10 @@ def left_out(projects: Matrix, refused: Matrix, theirs: Matrix) -> Positions:
     return np.flatnonzero((projects @ refused > 0) & (projects @ theirs == 0))
 
 
+# Of campaigns only those for a project, while they run, lead to one.
+RUNNING_PROJECT = "c.kind = 'project' AND c.begins_at <= now() AND (c.ends_at IS NULL OR c.ends_at > now())"
+
+
 def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
     """Digest of all that a generation is made from, computed where the rows are.
 
@@ -283,6 +348,24 @@ def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
             f"kind IN ({kinds})",
         ),
         ("auth_user", "id, username", "TRUE"),
+        (
+            "recommendations_fact f LEFT JOIN recommendations_message m ON m.id = f.message_id"
+            " LEFT JOIN recommendations_intent i ON i.id = m.intent_id",
+            "f.user_id, f.stack_id, f.category_id, f.project_id, f.interest, f.confidence, f.sentence, f.state,"
+            " f.said_at, f.message_id, i.state = 'used'",
+            "TRUE",
+        ),
+        (
+            "recommendations_messageembedding",
+            "subject_id, vector_hash",
+            f"model_id = {int(model.pk)}"
+            " AND EXISTS (SELECT FROM recommendations_fact f WHERE f.message_id = subject_id)",
+        ),
+        (
+            "recommendations_engagement e JOIN recommendations_campaign c ON c.id = e.campaign_id",
+            "e.user_id, c.name, c.subject, e.count",
+            RUNNING_PROJECT,
+        ),
     ]
     sums = ", ".join(
         f"(SELECT concat(count(*), ':', sum(hashtextextended(concat_ws('|', {columns}), 0)::numeric))"  # noqa: S608

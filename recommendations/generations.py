@@ -1,6 +1,6 @@
 """Drafts of recommendations, filled block by block and published whole."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,10 +22,12 @@ from recommendations.models.taxonomy import load_taxonomy
 from recommendations.scoring import COMPONENTS, Person, Positions, Scored
 
 KEPT = 50  # recommendations stored a person
+EVERY = 3  # each third place may go to what people stand up for who write alike
+BEHIND = "behind what people like who write like you"
 COLUMNS = {
     "generation_id": "int8", "user_id": "int4", "project_id": "int8", "rank": "int2", "rank_by_score": "int2",
     "moved_because": "text", "score": "float8", "raw_score": "float8", "components": "jsonb", "parts": "jsonb",
-    "stacks": "text[]", "categories": "text[]", "nearest_id": "int8", "cold_start": "bool",
+    "stacks": "text[]", "categories": "text[]", "nearest_id": "int8", "cold_start": "bool", "wrote": "jsonb",
 }  # fmt: skip
 
 
@@ -97,31 +99,53 @@ def rows_of(
 ) -> list[tuple[Any, ...]]:
     """What is recommended to one person, as rows in the order of COLUMNS; nobody gets none."""
     if person.known:
-        found = scoring.best(loaded.catalogue, person, draft.weights.formula, KEPT, popular)
+        formula = draft.weights.formula
+        found = scoring.best(loaded.catalogue, person, formula, KEPT, popular)
+        vouched = loaded.company.vouch(person) if loaded.company else {}
+        if vouched:
+            among = np.setdiff1d(np.union1d(found.positions, list(vouched)), person.never)
+            found = scoring.scored(loaded.catalogue, among[loaded.catalogue.served[among]], person, formula)
+            found = found.qualify(formula)
         if len(found.positions):
-            return scored_rows(draft, loaded, person, found)
+            return scored_rows(draft, loaded, person, found, vouched)[:KEPT]
     shown = cold[~np.isin(cold, person.never)][:KEPT]
     return [
-        (draft.pk, person.id, int(loaded.catalogue.ids[at]), rank, rank, "", *[None] * 4, [], [], None, True)
+        (draft.pk, person.id, int(loaded.catalogue.ids[at]), rank, rank, "", *[None] * 4, [], [], None, True, {})
         for rank, at in enumerate(shown, 1)
     ]
 
 
-def scored_rows(draft: Generation, loaded: Loaded, person: Person, found: Scored) -> list[tuple[Any, ...]]:
+def scored_rows(
+    draft: Generation, loaded: Loaded, person: Person, found: Scored, vouched: Mapping[int, str] | None = None
+) -> list[tuple[Any, ...]]:
+    """vouched: positions that people like them stand up for, best first, and in which words."""
+    vouched = vouched or {}
     catalogue, score, raw = loaded.catalogue, found.score, found.raw_score
     owners = [loaded.owners[at] for at in found.positions]
     stacks = loaded.stacks.common(person.stacks, catalogue.stacks[found.positions])
     categories = loaded.categories.common(person.categories, catalogue.categories[found.positions])
+    variety = f"at most {draft.weights.variety} of one owner are shown"
+    order = scoring.varied(owners, draft.weights.top_n, draft.weights.variety)
+    places = {int(at): index for index, at in enumerate(found.positions)}
+    order = scoring.interleaved(order, [places[at] for at in vouched if at in places], EVERY)
     rows = []
-    for rank, index in enumerate(scoring.varied(owners, draft.weights.top_n, draft.weights.variety), 1):
+    for rank, index in enumerate(order, 1):
         at, near = int(found.positions[index]), int(found.nearest[index])
-        moved = "" if rank == index + 1 else f"at most {draft.weights.variety} of one owner are shown"
+        liked = loaded.names[near] if near >= 0 else ""
+        moved = "" if rank == index + 1 else vouched.get(at, BEHIND if vouched else variety)
         rows.append((
             draft.pk, person.id, int(catalogue.ids[at]), rank, index + 1, moved,
             float(score[index]), float(raw[index]), named(found.components[index]), named(found.parts[index]),
             stacks[index], categories[index], int(catalogue.ids[near]) if near >= 0 else None, False,
+            words_for(person, int(found.spoken[index]), [*stacks[index], *categories[index], liked]),
         ))  # fmt: skip
     return rows
+
+
+def words_for(person: Person, spoken: int, names: Sequence[str]) -> dict[str, str]:
+    """Which words of theirs led to a project: by the name of what they say, by "" what is near in meaning."""
+    meaning = {"": person.wrote[spoken]} if spoken >= 0 else {}
+    return {**meaning, **{name: person.because[name] for name in names if name in person.because}}
 
 
 def named(values: Sequence[float]) -> dict[str, float]:

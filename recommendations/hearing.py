@@ -13,7 +13,7 @@ from django.db.models.functions import Lower, StrIndex, Substr
 
 from engine.bulk import copy_in
 from engine.vectors import digest
-from recommendations import listening, profiles
+from recommendations import facts, listening
 from recommendations.inferring import Found, Statement
 from recommendations.listening import Sentence
 from recommendations.models import Category, Fact, Message, MessageEmbedding, Project, TechStack
@@ -48,13 +48,13 @@ class Reader:
 
     def facts(self, sentences: Collection[Sentence], projects: Projects) -> dict[Said, Heard]:
         """What a message says; of several sentences that say the same the surest."""
-        facts: dict[Said, Heard] = {}
+        surest: dict[Said, Heard] = {}
         for sentence in sentences:
             for said, confidence in self.named(sentence, projects):
                 heard = Heard(round(confidence * sentence.belief, 4), sentence.text)
-                if heard.confidence >= max(LEAST, facts.get(said, heard).confidence):
-                    facts[said] = heard
-        return facts
+                if heard.confidence >= max(LEAST, surest.get(said, heard).confidence):
+                    surest[said] = heard
+        return surest
 
     def named(self, sentence: Sentence, projects: Projects) -> Iterator[tuple[Said, float]]:
         placed = self.found.placed(Statement(sentence.words, "a message"))
@@ -131,17 +131,17 @@ def read_block(block: Collection[tuple[int, int, str]], reader: Reader) -> Count
     """The facts and the texts of some messages; their people's recommendations are out of date where facts changed."""
     projects = Projects([text for _, _, text in block])
     texts = texts_of({pk: text for pk, _, text in block})
-    facts = {(pk, user): reader.facts(listening.sentences(text), projects) for pk, user, text in block if texts[pk]}
+    heard = {(pk, user): reader.facts(listening.sentences(text), projects) for pk, user, text in block if texts[pk]}
     before = set(Fact.objects.filter(sayings__message__in=texts).values_list("pk", flat=True))
-    made = write(facts, list(texts))
+    made = write(heard, list(texts))
     changed = settle(before | made)
     MessageEmbedding.objects.want(texts)
     Message.objects.filter(pk__in=texts).update(read_with=reader.mark)
-    profiles.touch(changed, told=False)
+    facts.changed(changed)
     return Counter(
         read=len(texts),
         small_talk=sum(not text for text in texts.values()),
-        said=sum(map(len, facts.values())),
+        said=sum(map(len, heard.values())),
         changed_people=len(changed),
     )
 
@@ -174,12 +174,12 @@ NEW_SAYINGS = """
 """
 
 
-def write(facts: Mapping[tuple[int, int], Mapping[Said, Heard]], messages: list[int]) -> set[int]:
+def write(heard: Mapping[tuple[int, int], Mapping[Said, Heard]], messages: list[int]) -> set[int]:
     """Make what those messages say just this; returns the facts that are said. (message, user) -> what is said."""
     rows = [
-        (user, *said, message, heard.sentence, heard.confidence)
-        for (message, user), each in facts.items()
-        for said, heard in each.items()
+        (user, *said, message, surest.sentence, surest.confidence)
+        for (message, user), each in heard.items()
+        for said, surest in each.items()
     ]
     with connection.cursor() as cursor:
         cursor.execute(GONE, [messages])
@@ -213,12 +213,12 @@ UNSAID = """
 """
 
 
-def settle(facts: Collection[int]) -> set[int]:
+def settle(ids: Collection[int]) -> set[int]:
     """Make those facts what their sayings come to; returns whose facts changed."""
     changed: set[int] = set()
     for statement in (UNSAID, SUMMED):
         with connection.cursor() as cursor:
-            cursor.execute(statement, [sorted(facts)])
+            cursor.execute(statement, [sorted(ids)])
             changed |= {user for (user,) in cursor.fetchall()}
     return changed
 
@@ -227,7 +227,7 @@ def forget(messages: Collection[int]) -> int:
     """Delete messages, and with them what they alone say; returns how many."""
     with transaction.atomic():
         alone()
-        facts = list(Fact.objects.filter(sayings__message__in=messages).values_list("pk", flat=True))
+        said = list(Fact.objects.filter(sayings__message__in=messages).values_list("pk", flat=True))
         gone = Message.objects.filter(pk__in=messages).delete()[1].get(Message._meta.label, 0)
-        profiles.touch(settle(facts), told=False)
+        facts.changed(settle(said))
     return gone

@@ -16,6 +16,7 @@ from engine.bulk import copy_in
 from engine.models import EmbeddingModel
 from engine.text import clip, squeeze
 from engine.vectors import Matrix, digest, unit
+from recommendations import facts
 from recommendations.models import Intent, IntentEmbedding, Message, MessageEmbedding
 
 FIXTURE = Path(__file__).parent / "fixtures" / "intents.json"
@@ -111,12 +112,17 @@ def compare_block(block: list[int], known: Prototypes, model: EmbeddingModel) ->
     )
     with connection.cursor() as cursor:
         cursor.execute(COMPARED, [known.mark])
+        facts.changed([user for (user,) in cursor.fetchall()])
     return int(near.sum())
 
 
+# Gives back whose messages speak for them now, or otherwise than before.
 COMPARED = """
-    UPDATE recommendations_message m SET intent_id = c.intent_id, nearness = c.nearness, compared_with = %s
-    FROM pg_temp.compared c WHERE m.id = c.id
+    WITH compared AS (
+        UPDATE recommendations_message m SET intent_id = c.intent_id, nearness = c.nearness, compared_with = %s
+        FROM pg_temp.compared c JOIN recommendations_message old ON old.id = c.id WHERE m.id = c.id
+        RETURNING m.id, m.user_id, old.compared_with = '' OR m.intent_id IS DISTINCT FROM old.intent_id AS changed)
+    SELECT DISTINCT c.user_id FROM compared c JOIN recommendations_saying y ON y.message_id = c.id WHERE c.changed
 """
 
 

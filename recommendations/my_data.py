@@ -29,6 +29,7 @@ GIVEN = {
     "engine.IdempotentReply": Table("key status begun_at"),
     "issues.IssueEdit": Table("kind issue__title value at undone_at"),
     "mfa.Authenticator": Table("type created_at last_used_at"),
+    "recommendations.Engagement": Table("campaign__name intent__name count last_at"),
     "recommendations.Interaction": Table("project__full_name kind at count from_github"),
     "recommendations.Fact": Table(
         "stack__name category__name project__full_name interest sentence confidence count state said_at"
@@ -39,7 +40,7 @@ GIVEN = {
     "recommendations.ProfileTechStack": Table("stack__name source confidence applies"),
     "recommendations.Recommendation": Table(
         "rank project__full_name score raw_score components parts stacks categories nearest__full_name moved_because"
-        " cold_start",
+        " cold_start wrote",
         {"generation__state": "live"},
     ),
     "recommendations.StarImport": Table("login state found stored skipped left_out error fetched_at"),
@@ -119,6 +120,7 @@ def summary(user: User) -> list[tuple[str, int]]:
         ("categories", "recommendations.ProfileCategory"),
         ("messages", "recommendations.Message"),
         ("facts read from messages", "recommendations.Fact"),
+        ("notes of what you took up", "recommendations.Engagement"),
         ("recommendations", "recommendations.Recommendation"),
         ("notes of what you were shown", "recommendations.Impression"),
         ("API keys", "engine.ApiKey"),

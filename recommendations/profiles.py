@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from recommendations import texts
-from recommendations.models import Profile, ProfileCategory, ProfileEmbedding, ProfileTechStack
+from recommendations.models import Fact, Profile, ProfileCategory, ProfileEmbedding, ProfileTechStack
 
 
 def of(user: User) -> Profile:
@@ -79,21 +79,29 @@ def touch(ids: Collection[int], told: bool = True) -> None:
 
 
 def texts_of(ids: Collection[int]) -> dict[int, str]:
-    """The text of each profile, "" for one without any fact."""
-    categories = names(
-        ProfileCategory.objects.filter(profile__in=ids, applies=True).values_list("profile", "category__name")
+    """The text of each profile, "" for one without any fact; what somebody pinned is as good as said."""
+    pinned = Fact.objects.filter(user__in=ids, state=Fact.State.PINNED).order_by("pk")
+    said = pinned.values_list("user", "interest", "stack__name", "category__name")
+    wrote = [names((pk, named[at]) for pk, *named in said if named[at]) for at in range(3)]
+    own = (ProfileTechStack.objects, "stack__name"), (ProfileCategory.objects, "category__name")
+    stacks, categories = (
+        names(links.filter(profile__in=ids, applies=True).values_list("profile", name)) for links, name in own
     )
-    stacks = names(ProfileTechStack.objects.filter(profile__in=ids, applies=True).values_list("profile", "stack__name"))
     return {
         profile.pk: texts.profile_text(
             job_title=profile.job_title,
             bio=profile.bio,
-            interests=profile.interests,
-            stacks=stacks.get(profile.pk, []),
-            categories=categories.get(profile.pk, []),
+            interests=together(profile.interests, wrote[0].get(profile.pk)),
+            stacks=together(stacks.get(profile.pk), wrote[1].get(profile.pk)),
+            categories=together(categories.get(profile.pk), wrote[2].get(profile.pk)),
         )
         for profile in Profile.objects.filter(pk__in=ids)
     }
+
+
+def together(*lists: Sequence[str] | None) -> list[str]:
+    """Each name once."""
+    return list(dict.fromkeys(name for each in lists for name in each or ()))
 
 
 def names(pairs: Iterable[tuple[int, str]]) -> dict[int, list[str]]:

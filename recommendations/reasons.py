@@ -15,26 +15,62 @@ def sentences(
     categories: Sequence[str],
     nearest: str | None,
     stars: int | None,
+    wrote: Mapping[str, str] | None = None,
 ) -> list[str]:
     """One sentence a reason, the named ones first; never empty.
 
-    parts: contributions by component; empty for a person nothing is known of.
+    parts: contributions by component; empty for a person nothing is known of. wrote: by the name of what they say,
+    the words of that person that led here; by "" those near in meaning.
     """
     if not parts:
         return ["Popular or new: nothing that is known of you leads to a project yet."]
     total = sum(parts.values()) or 1.0
-    said = []
-    if stacks:
-        said.append(f"Made with {joined(list(stacks))}, which you know.")
-    if categories:
-        said.append(f"Serves {joined(list(categories))}, which you care for.")
-    if nearest and parts["semantic"] / total >= TELLING:
-        said.append(f"Close in meaning to {nearest}, from your stars, likes and saves.")
-    elif parts["semantic"] / total >= TELLING:
-        said.append("Close in meaning to what you say of yourself.")
+    said, quotes = [], Quotes(wrote or {})
+    for names, verb, why in ((stacks, "Made with", "which you know"), (categories, "Serves", "which you care for")):
+        own = [name for name in names if name not in quotes.words]
+        if own:
+            said.append(f"{verb} {joined(own)}, {why}.")
+        said += quotes.of([name for name in names if name in quotes.words], verb)
+    if parts["semantic"] / total >= TELLING:
+        said.append(quotes.meaning(nearest) or liked(nearest))
     if stars and parts["popularity"] / total >= TELLING:
         said.append(f"Known to many: {stars:,} stars.")
     return said or ["Close in meaning to what you say of yourself."]
+
+
+def liked(nearest: str | None) -> str:
+    if nearest:
+        return f"Close in meaning to {nearest}, from your stars, likes and saves."
+    return "Close in meaning to what you say of yourself."
+
+
+class Quotes:
+    """The words that led somewhere, by the name of what they say; the same words are quoted once."""
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self.words = words
+        self._given: set[str] = set()
+
+    def told(self, claim: str, words: str) -> str:
+        """What follows from those words of theirs."""
+        if words in self._given:
+            return f"{claim}, by the same words."
+        self._given.add(words)
+        return f"{claim}: you wrote “{words}”."
+
+    def of(self, names: Sequence[str], verb: str) -> list[str]:
+        """A sentence for all the names that the same words say."""
+        together: dict[str, list[str]] = {}
+        for name in names:
+            together.setdefault(self.words[name], []).append(name)
+        return [self.told(f"{verb} {joined(said)}", words) for words, said in together.items()]
+
+    def meaning(self, nearest: str | None) -> str:
+        """Of what they wrote, or of a project that they wrote of; empty where something else is nearer."""
+        if "" in self.words:
+            return self.told("Close in meaning", self.words[""])
+        words = self.words.get(nearest or "")
+        return self.told(f"Close in meaning to {nearest}", words) if words else ""
 
 
 def percents(parts: Sequence[float], digits: int = 1, total: float | None = None) -> list[float]:

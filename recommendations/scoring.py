@@ -3,8 +3,8 @@
 The reference formula, that of OST Data Engine: .25 semantic + .45 category + .5 tech + .1 popularity.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ Flags = npt.NDArray[np.bool_]
 
 COMPONENTS = ("semantic", "category", "tech", "popularity")
 REFERENCE = (0.25, 0.45, 0.5, 0.1)
-VERSION = "1"  # part of what a generation is made from: raise it when a formula here changes
+VERSION = "2"  # part of what a generation is made from: raise it when a formula here changes
 NEAREST = 3  # the semantic component is the mean of so many largest cosines
 DOUBT = 1e-5  # more than float32 can be wrong by in a score
 UNCOPIED = 1_000_000  # multiplications: as many OpenBLAS does without copying its operands first
@@ -72,7 +72,9 @@ class Person:
 
     text: (d,) unit vector of the profile's text with the catalogue's centre taken away, or None. liked (m,):
     positions of the projects that stand for what they starred, liked or saved. categories (c,), stacks (s,):
-    0 or 1. never (x,): positions not to be shown.
+    1 what they named, below 1 what was only understood of what they wrote. never (x,): positions not to be shown.
+    spoken (k, d): the vectors of messages that speak for them, wrote (k,) the sentences. because: of a term, or of a
+    project, that only what they wrote names: the sentence. only_wrote: nothing else is known of them.
     """
 
     id: int
@@ -81,6 +83,10 @@ class Person:
     categories: Matrix
     stacks: Matrix
     never: Positions
+    spoken: Matrix | None = None
+    wrote: Sequence[str] = ()
+    because: Mapping[str, str] = field(default_factory=dict)
+    only_wrote: bool = False
 
     @property
     def heard(self) -> Flags:
@@ -90,25 +96,29 @@ class Person:
     @property
     def known(self) -> bool:
         """Whether there is anything to go by."""
-        return self.text is not None or bool(len(self.liked)) or bool(self.heard[1:3].any())
+        spoken = self.text is not None or self.spoken is not None
+        return spoken or bool(len(self.liked)) or bool(self.heard[1:3].any())
 
     def taste(self, catalogue: Catalogue) -> Matrix:
-        """The vectors a project is compared with: the text's, then those of `liked`. (m, d), m may be 0."""
-        text = np.empty((0, catalogue.vectors.shape[1]), np.float32) if self.text is None else self.text[None, :]
-        return np.concatenate([text, catalogue.vectors[self.liked]])
+        """The vectors a project is compared with: the text's, `spoken`, those of `liked`. (m, d), m may be 0."""
+        none = np.empty((0, catalogue.vectors.shape[1]), np.float32)
+        text = none if self.text is None else self.text[None, :]
+        return np.concatenate([text, none if self.spoken is None else self.spoken, catalogue.vectors[self.liked]])
 
 
 @dataclass(frozen=True)
 class Scored:
     """The best projects of one person, best first. positions (k,), components and parts (k, 4), score (k,).
 
-    nearest (k,): the position of what they liked that is most like each, -1 where there is none.
+    nearest (k,): the position of what they liked that is most like each, -1 where there is none. spoken (k,): which
+    message is more like it than anything else they said or liked, -1 where none is.
     """
 
     positions: Positions
     components: Floats
     parts: Floats
     nearest: Positions
+    spoken: Positions
 
     @property
     def score(self) -> Floats:
@@ -117,6 +127,15 @@ class Scored:
     @property
     def raw_score(self) -> Floats:
         return self.components @ np.array(REFERENCE)
+
+    def at(self, rows: Positions) -> "Scored":
+        """Some of them, in that order."""
+        told = self.components[rows], self.parts[rows]
+        return Scored(self.positions[rows], *told, self.nearest[rows], self.spoken[rows])
+
+    def qualify(self, formula: Formula) -> "Scored":
+        """Those that may be recommended: near enough, and not by their popularity alone."""
+        return self.at(np.flatnonzero((self.score >= formula.min_similarity) & (self.parts[:, :3].sum(axis=1) > 0)))
 
 
 def centre_of(vectors: Matrix) -> Matrix:
@@ -177,9 +196,10 @@ def products(rows: npt.NDArray[np.floating], columns: npt.NDArray[np.floating]) 
 def jaccard(
     rows: npt.NDArray[np.floating], mine: npt.NDArray[np.floating], theirs: npt.NDArray[np.floating] | None = None
 ) -> npt.NDArray[np.floating]:
-    """|A ∩ B| / |A ∪ B| of each row with `mine`, 0 when either is empty. (n, t), (t,) of 0 and 1 -> (n,).
+    """|A ∩ B| / |A ∪ B| of each row with `mine`, 0 when either is empty. (n, t) of 0 and 1, (t,) -> (n,).
 
-    theirs: the sums of the rows, where they are known. (n,).
+    mine: how much of each is in the set, in [0, 1]; then it is Σ min / Σ max (Ruzicka). theirs: the sums of the rows,
+    where they are known. (n,).
     """
     common = rows @ mine
     together = (rows.sum(axis=1) if theirs is None else theirs) + mine.sum() - common
@@ -230,13 +250,24 @@ def nearest_liked(catalogue: Catalogue, at: Positions, person: Person) -> Positi
     return np.where(cosines[np.arange(len(at)), best] > 0, person.liked[best], -1)
 
 
+def nearest_spoken(catalogue: Catalogue, at: Positions, person: Person) -> Positions:
+    """For each project the message that is the most like it of all it is compared with, or -1. (k,) -> (k,)."""
+    if person.spoken is None or not len(at):
+        return np.full(len(at), -1, dtype=np.int64)
+    cosines = catalogue.vectors[at] @ person.taste(catalogue).T
+    best, first = cosines.argmax(axis=1), int(person.text is not None)
+    spoken = (best >= first) & (best < first + len(person.spoken)) & (cosines.max(axis=1) > 0)
+    return np.where(spoken, best - first, -1)
+
+
 def scored(catalogue: Catalogue, at: Positions, person: Person, formula: Formula) -> Scored:
     """All of those projects, best first, ties by project id. (k,) positions."""
     values = components(catalogue, at, person, formula)
     parts = values * shares(formula.weights, person.heard)
     order = np.lexsort((catalogue.ids[at], -parts.sum(axis=1)))
     at = at[order]
-    return Scored(at, values[order], parts[order], nearest_liked(catalogue, at, person))
+    nearest, spoken = nearest_liked(catalogue, at, person), nearest_spoken(catalogue, at, person)
+    return Scored(at, values[order], parts[order], nearest, spoken)
 
 
 @dataclass(frozen=True)
@@ -283,9 +314,8 @@ def best(catalogue: Catalogue, person: Person, formula: Formula, count: int, pop
         total = found.total[fit]
         edge = np.partition(total, len(total) - count)[len(total) - count]
         fit = fit[total >= edge - DOUBT]
-    fine = scored(catalogue, fit, person, formula)
-    keep = np.flatnonzero((fine.score >= formula.min_similarity) & (fine.parts[:, :3].sum(axis=1) > 0))[:count]
-    return Scored(fine.positions[keep], fine.components[keep], fine.parts[keep], fine.nearest[keep])
+    fine = scored(catalogue, fit, person, formula).qualify(formula)
+    return fine.at(np.arange(min(count, len(fine.positions))))
 
 
 def cold_start(catalogue: Catalogue, created: Floats) -> Positions:
@@ -326,6 +356,15 @@ def varied(owners: Sequence[str], shown: int, most: int) -> list[int]:
             first.append(index)
     chosen = set(first)
     return first + [index for index in range(len(owners)) if index not in chosen]
+
+
+def interleaved(order: Sequence[int], chosen: Sequence[int], every: int) -> list[int]:
+    """The same order, but that each `every`-th place goes to the next of `chosen` that has not come before it."""
+    result: list[int] = []
+    while len(result) < len(order):
+        first = chosen if len(result) % every == every - 1 else ()
+        result.append(next(index for index in (*first, *order) if index not in result))
+    return result
 
 
 def incidence(rows: Positions, columns: Positions, shape: tuple[int, int]) -> Matrix:

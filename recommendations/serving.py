@@ -36,6 +36,7 @@ from recommendations.models import (
     Recommendation,
     Weights,
 )
+from recommendations.neighbours import with_company
 from recommendations.scoring import Formula, Person, Positions
 
 LATENCY = Figure(
@@ -68,6 +69,10 @@ class Ranking:
     generation: Generation | None
     computed_at: datetime
     reading: bool
+
+    def keeps(self, live: int | None) -> bool:
+        """Whether it may answer again: all words were read, and the catalogue was that of the generation asked for."""
+        return not self.reading and self.generation is not None and self.generation.pk == live
 
     def best(self, top: int) -> List:
         """The first of it. A project that is gone meanwhile leaves its place to the next."""
@@ -154,7 +159,9 @@ class Holder:
 
 
 HOLDER = Holder()
-LISTS: Recent[tuple[int, datetime | None, int | None], Ranking] = Recent(1000)
+LISTS: Recent[tuple[int, datetime | None, int | None], Ranking] = Recent(
+    1000, lasts=lambda: settings.RECOMMENDATION_CACHE_TTL
+)
 
 
 def forget() -> None:
@@ -172,7 +179,7 @@ def loaded_for(live: Generation | None) -> Served | None:
     model = live.model if live else EmbeddingModel.objects.filter(state=EmbeddingModel.State.LIVE).first()
     if model is None or not Project.objects.exists():
         return None
-    loaded = load(model).centred()
+    loaded = with_company(load(model).centred(), model)
     loaded.by_owner  # noqa: B018  made now, not while somebody waits
     cold = scoring.cold_start(loaded.catalogue, loaded.created)
     generation = live or Generation(weights=Weights.objects.current(), model=model)
@@ -255,7 +262,7 @@ def ranking_of(user: User, live: Generation | None, changed: datetime | None) ->
     found = LISTS.get(key) if live else None
     if found is None:
         found = scored_live(user, live)
-        if found and not found.reading:
+        if live and found and found.keeps(live.pk):
             LISTS.put(key, found)
     return found
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from engine.embeddings import filling
 from engine.models import EmbeddingModel, Step
 from engine.pipeline import Scope, Stage, StageError, Work
-from recommendations import collecting, enriching, first_issues, generations, placing, readiness
+from recommendations import collecting, engaging, enriching, first_issues, generations, placing, readiness
 from recommendations.catalogue import load
 from recommendations.models import (
     CategoryEmbedding,
@@ -20,6 +20,7 @@ from recommendations.models import (
     Project,
     ProjectEmbedding,
 )
+from recommendations.neighbours import with_company
 
 logger = structlog.get_logger(__name__)
 
@@ -110,6 +111,17 @@ def embed_waiting(scope: Scope) -> int:
     return filling.waiting(EMBEDDED, model) + placing.unplaced(model).count()
 
 
+def engage(scope: Scope) -> Work:
+    """The edges between people, intents and campaigns, as what people did and wrote makes them."""
+    if engage_waiting(scope):
+        yield Counter(edges=engaging.recount())
+    return None
+
+
+def engage_waiting(scope: Scope) -> int:
+    return engaging.waiting()
+
+
 def score(scope: Scope) -> Work:
     """A new generation for everyone, in a draft; nothing when the live one is made from the same."""
     fresh = generations.wanted()
@@ -119,7 +131,7 @@ def score(scope: Scope) -> Work:
     loaded = load(fresh.model)
     for count in generations.refresh_hybrid(loaded, fresh.model):
         yield Counter(hybrid=count)
-    loaded = loaded.centred()
+    loaded = with_company(loaded.centred(), fresh.model)
     draft = generations.open_draft(fresh, scope.fence)
     for count in generations.fill(draft, loaded, scope.fence):
         yield Counter(scored=count)
@@ -145,6 +157,7 @@ STAGES = (
     Stage("enrich", enrich, enrich_waiting),
     Stage("ready", ready, ready_waiting, figures=True),
     Stage("embed", embed, embed_waiting, units=("embedded", "elsewhere", "failed", "superseded", "compared")),
+    Stage("engage", engage, engage_waiting, units=("edges",)),
     Stage("score", score, score_waiting, units=("scored",)),
 )
 COLLECTING = (

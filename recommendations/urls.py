@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from recommendations.pages import first_issues, for_you, home, keys, profile, projects, trying, welcome
+from recommendations.pages import facts, first_issues, for_you, home, keys, profile, projects, trying, welcome
 
 NAMED = "projects/<str:owner>/<str:name>/"
 
@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(NAMED, projects.project, name="project"),
     path(f"{NAMED}why/", for_you.why, name="why"),
     path("profile/", profile.profile, name="profile"),
+    path("profile/facts/", facts.act, name="fact"),
     path("profile/export/", profile.export, name="profile_export"),
     path("profile/delete/", profile.delete, name="profile_delete"),
     path("profile/keys/", keys.keys, name="keys"),

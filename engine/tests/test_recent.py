@@ -27,3 +27,12 @@ def test_a_key_put_again_holds_the_new_value():
     recent.put("a", 1)
     recent.put("a", 2)
     assert recent.get("a") == 2
+
+
+def test_a_value_is_gone_when_its_time_is_over():
+    lasts = 60.0
+    recent: Recent[str, int] = Recent(2, lasts=lambda: lasts)
+    recent.put("a", 1)
+    assert recent.get("a") == 1
+    lasts = 0.0
+    assert recent.get("a") is None

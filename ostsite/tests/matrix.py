@@ -37,6 +37,8 @@ what one says of oneself: welcome profile
     POST        in    302   302   302   302   302   302   in    in    in    in    in
 what one does with a project: act
     POST        in    302   302   302   302   302   302   in    in    in    in    in
+what alice does with a fact of hers: fact
+    POST        in    302   404   404   404   404   404   in    in    in    in    in
 the list of one's keys: keys
     GET         in    200   200   200   200   200   200   in    in    in    in    in
     POST        in    200   200   200   200   200   200   in    in    in    in    in
@@ -205,6 +207,8 @@ recommendations_repositoryquery      staff: -  curator: -    operator: vacd root
 recommendations_namedrepository      staff: -  curator: -    operator: vacd root: vacd
 recommendations_interaction          staff: -  curator: -    operator: -  root: v
 recommendations_impression           staff: -  curator: -    operator: -  root: v
+recommendations_campaign             staff: -  curator: -    operator: vacd root: vacd
+recommendations_engagement           staff: -  curator: -    operator: -  root: v
 recommendations_message              staff: -  curator: -    operator: -  root: v
 recommendations_intent               staff: -  curator: vac  operator: -  root: vacd
 recommendations_fact                 staff: -  curator: -    operator: -  root: v

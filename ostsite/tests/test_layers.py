@@ -29,18 +29,18 @@ LAYERS = {
         " runs sources standing tallies",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
         " embeddings.comparing embeddings.counting embeddings.filling embeddings.indexes embeddings.providers"
-        " embeddings.reading embeddings.registering embeddings.watching following gates"
-        " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
+        " embeddings.reading embeddings.registering embeddings.watching following gates importing jobs management.*"
+        " metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
         "pure": "claims comparing first_labels listening taking taxonomy scoring reasons texts evaluation readiness"
-        " schemas",
+        " schemas company",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
-        " hearing inferring intents messages my_data settling versions",
+        " hearing inferring intents messages my_data settling versions engaging spoken neighbours facts",
         "edge": "admin admin.* api api.* apps collecting conversations filters first_issues forms issue_filters"
         " management.* pages pages.* pipeline profile_forms search serving stages stars templatetags templatetags.*"
-        " urls weighing",
+        " urls weighing moving",
     },
     "issues": {
         "pure": "extracting filters identity keywords labels law schemas",

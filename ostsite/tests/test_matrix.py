@@ -16,7 +16,7 @@ from issues.models import Issue
 from ostsite.tests.matrix import PAGES, ROLES, WORDS, cell_of, classes, rights
 from ostsite.tests.people import PASSWORD
 from ostsite.tests.world import Place, World, model_of, places
-from recommendations.models import Category, TechStack
+from recommendations.models import Category, Fact, TechStack
 
 pytestmark = pytest.mark.django_db
 OTHER_METHODS = ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
@@ -32,6 +32,7 @@ def said(world: World, place: Place, method: str) -> dict[str, object]:
         "api_issues_similar POST": {"title": "The export stops"},
         "welcome POST": {"skip": "1"},
         "profile POST": {"do": "words", "bio": "I mend bicycles"},
+        "fact POST": {"fact": Fact.objects.get().pk, "do": "mute", "next": "/profile/"},
         "act POST": {"project": world.project.pk, "do": "save", "next": "/projects/"},
         "keys POST": {"name": "a", "scopes": "read", "days": "9"},
         "profile_delete POST": {"username": "alice_ml"},
@@ -292,6 +293,7 @@ WRITES = {
         {"do": "save", "project": "{project}"},
         {"recommendations.Interaction +", "recommendations.Profile.changed_at"},
     ),
+    "fact": ({"do": "mute", "fact": "{fact}"}, {"recommendations.Fact.state", "recommendations.Profile.changed_at"}),
     "keys": ({"name": "mine", "scopes": "read", "days": "9"}, {"engine.ApiKey +"}),
     "key_revoke": ({}, {"engine.ApiKey.revoked_at"}),
     "try": ({"text": "maps", "categories": "{category}", "stacks": "{stack}"}, set()),
@@ -307,6 +309,7 @@ WRITES = {
 def test_a_form_changes_what_it_shows_and_nothing_else(world, name):
     form, may = WRITES[name]
     ids = {"category": Category.objects.get().pk, "stack": TechStack.objects.get().pk, "project": world.project.pk + 1}
+    ids["fact"] = Fact.objects.get().pk
     given = {**every_column(world), **{key: text.format(**ids) for key, text in form.items()}}
     place = next(place for place in places() if place.name == name)
     before = stored()

@@ -53,7 +53,7 @@ def test_no_role_lets_people_in_or_deletes_more_than_an_anomaly_it_saw_and_what_
     deleted = {codename for _, codename in pairs if codename.startswith("delete_")}
     assert deleted == {
         "delete_anomaly",
-        *(f"delete_{asked_for}" for asked_for in ("keyword", "feed", "repositoryquery", "namedrepository")),
+        *(f"delete_{asked_for}" for asked_for in ("keyword", "feed", "repositoryquery", "namedrepository", "campaign")),
     }
     assert not {app for app, _ in pairs} & {"auth", "mfa", "account"}
 

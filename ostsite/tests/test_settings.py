@@ -92,6 +92,7 @@ WRONG = [
     ("RECOMMENDATION_POPULARITY_THRESHOLD", "0", "a whole number from 1 to 1000000000"),
     ("RECOMMENDATION_TOP_N", "51", "a whole number from 1 to 50"),
     ("RECOMMENDATION_MIN_SIMILARITY", "1.01", "a number from 0 to 1"),
+    ("RECOMMENDATION_CACHE_TTL", "-1", "a whole number from 0 to 86400"),
     ("CLUSTER_METHOD", "kmeans", "graph, reference"),
     ("CLUSTER_WINDOW_DAYS", "0", "a whole number from 1 to 31"),
     ("LLM_API_BASE", "localhost:11434", BASE),

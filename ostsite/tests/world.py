@@ -30,7 +30,9 @@ from issues.tests.rows import make_found
 from ostsite.tests.people import confirmed, person, staff
 from recommendations import profiles
 from recommendations.models import (
+    Campaign,
     CategoryEmbedding,
+    Engagement,
     Fact,
     Impression,
     Intent,
@@ -157,6 +159,8 @@ class World:
                             said_at=message.said_at)  # fmt: skip
         intent = Intent.objects.create(name="mend something", prototype="How do I mend this?")
         IntentEmbedding.objects.want({intent.pk: intent.prototype})
+        campaign = Campaign.objects.create(name="A tool for all", kind="project", subject=project.pk)
+        Engagement.objects.create(user=alice, campaign=campaign, last_at=message.said_at)
         EmailAddress.objects.create(user=alice, email="alice_ml@example.org")
         SocialAccount.objects.create(user=alice, provider="github", uid="1")
 

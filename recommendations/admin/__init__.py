@@ -1,6 +1,7 @@
 """The admin of recommendations: what curators keep, and what they may look at."""
 
 from recommendations.admin import (
+    campaigns,
     collecting,
     conversations,
     first_issues,
@@ -13,6 +14,7 @@ from recommendations.admin import (
 )
 
 __all__ = [
+    "campaigns",
     "collecting",
     "conversations",
     "first_issues",

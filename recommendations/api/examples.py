@@ -101,6 +101,16 @@ ME = {
     "categories": ["Games"],
     "refused": ["PHP"],
     "acts": {"save": 1, "star": 12},
+    "heard": [
+        {
+            "kind": "stack",
+            "name": "Rust",
+            "sentence": "Is there an embedded database in Rust?",
+            "state": "heard",
+            "confidence": 0.9,
+            "said_at": "2026-11-02T18:20:00Z",
+        }
+    ],
     "changed_at": "2026-11-03T09:15:00Z",
 }
 CONVERSATIONS: dict[str, Any] = {

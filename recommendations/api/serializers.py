@@ -7,9 +7,10 @@ from rest_framework import serializers
 
 from engine.api.serializers import PLAIN_WORDS, Asked, Choice, PageAsked, StrictSerializer, Text, Whole
 from recommendations.acts import PAGE_ACTS
+from recommendations.facts import subject
 from recommendations.filters import DAYS, ORDERS
 from recommendations.first_labels import LONGEST as LONGEST_LABEL
-from recommendations.models import Profile, Project
+from recommendations.models import Fact, Profile, Project
 from recommendations.profile_forms import BIO_AT_MOST, CATEGORIES_AT_MOST, INTERESTS_AT_MOST, STACKS_AT_MOST
 from recommendations.search import LONGEST
 
@@ -243,6 +244,23 @@ class RunFacts(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
+class HeardFacts(serializers.Serializer[Any]):
+    """What was understood of what you wrote."""
+
+    kind = serializers.SerializerMethodField(help_text="stack, category, project or interest.")
+    name = serializers.SerializerMethodField()
+    sentence = serializers.CharField(help_text="What you wrote.")
+    state = serializers.CharField(help_text="heard, muted (counts for nothing) or pinned (counts as if said here).")
+    confidence = serializers.FloatField()
+    said_at = serializers.DateTimeField()
+
+    def get_kind(self, fact: Fact) -> str:
+        return subject(fact)[0]
+
+    def get_name(self, fact: Fact) -> str:
+        return subject(fact)[1]
+
+
 class MeFacts(serializers.Serializer[Any]):
     """What is known of you; `me/export/` has every row of it."""
 
@@ -257,6 +275,7 @@ class MeFacts(serializers.Serializer[Any]):
     categories = serializers.SerializerMethodField()
     refused = serializers.SerializerMethodField(help_text="What you said is not yours.")
     acts = serializers.SerializerMethodField(help_text="How many of each kind.")
+    heard = HeardFacts(many=True, help_text="Of your messages, the newest 100.")
     changed_at = serializers.DateTimeField()
 
     def get_tech_stacks(self, profile: Profile) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Count, F, IntegerField, Model, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
@@ -28,6 +29,7 @@ from engine.models.access import Along
 from engine.postgresql import prepared
 from engine.recent import Recent
 from recommendations import acts, answers, my_data, profiles, search, serving
+from recommendations import facts as heard
 from recommendations.api import examples
 from recommendations.api import serializers as facts
 from recommendations.filters import ProjectFilter, faults, ordered
@@ -41,6 +43,7 @@ ORDERS = {
     "active": Order(Coalesce(F("pushed_at"), Value(LONG_AGO))),
     "name": Order(F("full_name"), descending=False),
 }
+HEARD = 100  # facts of somebody's messages that are told
 NEWEST_FIRST = Order(F("pk"))
 READIEST = Order(F("score"))
 
@@ -57,7 +60,9 @@ class ListView(View):
 # Recommendations
 
 
-RENDERED: Recent[tuple[Any, ...], tuple[bytes, str]] = Recent(2000)
+# The key holds all that an answer is made from: of whom, as known when, by which generation (its model, its weights),
+# how many. What moves a list moves changed_at with it, so that nothing has to be thrown away.
+RENDERED: Recent[tuple[Any, ...], tuple[bytes, str]] = Recent(2000, lasts=lambda: settings.RECOMMENDATION_CACHE_TTL)
 
 
 class Recommendations(View):
@@ -98,7 +103,7 @@ class Recommendations(View):
             serving.took(began, bool(found), bool(found and found.rows[0]["cold_start"]))
         body = JSONRenderer().render(facts_of(username, rows, made_at, weights))
         kept = body, etag_of(body)
-        if rows and (not found or (found.generation and not found.reading)):
+        if rows and (not found or found.keeps(asked.generation)):
             RENDERED.put(key, kept)
         return kept
 
@@ -437,6 +442,7 @@ def known_of(user: User) -> dict[str, Any]:
     whole = Profile.objects.select_related("user").prefetch_related("category_links__category", "stack_links__stack")
     profile = whole.get(pk=profiles.of(user).pk)
     counted = Interaction.objects.filter(user=user).values_list("kind").annotate(count=Count("pk")).order_by("kind")
+    profile.heard = heard.shown(user)[:HEARD]  # type: ignore[attr-defined]  # the serializer reads it there
     return dict(facts.MeFacts(profile, context={"acts": dict(counted)}).data)
 
 

@@ -136,8 +136,8 @@ class Recommendation(models.Model):
 
     components: values in [0, 1]; parts: what each adds, their sum is the score; raw_score: the reference
     formula. All null for a person nothing is known of (cold_start). stacks, categories: matched, by name;
-    nearest: what they starred, liked or saved that is most like it. A row that variety moved keeps
-    rank_by_score and says why.
+    nearest: what they starred, liked or saved that is most like it. wrote: their words that led to it, under "" those
+    near to it in meaning. A row that was moved keeps rank_by_score and says why.
     """
 
     generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="recommendations", db_index=False)
@@ -154,6 +154,9 @@ class Recommendation(models.Model):
     categories = ArrayField(models.TextField(), default=list)
     nearest = models.ForeignKey(Project, null=True, on_delete=models.SET_NULL, related_name="+")
     cold_start = models.BooleanField(default=False, help_text="nothing known of the person led to it")
+    wrote = models.JSONField(
+        default=dict, db_default={}, help_text="words of theirs that led to it, by the name of what they say"
+    )
 
     class Meta:
         constraints = [

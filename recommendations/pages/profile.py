@@ -33,6 +33,7 @@ from recommendations.models import (
     Project,
     TechStack,
 )
+from recommendations.pages.facts import told_by
 from recommendations.profile_forms import (
     CATEGORIES_AT_MOST,
     STACKS_AT_MOST,
@@ -130,6 +131,7 @@ def drawn(request: HttpRequest, user: User, error: ValidationError | None = None
     person = profiles.of(user)
     generation = Generation.objects.live()
     axes = axes_of(person)
+    links = [(axis.kind, fact.term.pk, fact.applies) for axis in axes for fact in axis.facts]
     typed = {request.POST["do"]: request.POST} if error else {}
     listed = stars.of(user)
     context = {
@@ -144,6 +146,7 @@ def drawn(request: HttpRequest, user: User, error: ValidationError | None = None
         "generation": generation,
         "changed": generation is not None and person.changed_at > generation.inputs_at,
         "error": error,
+        "told": told_by(user, links, request.GET.get("heard"), request.GET.get("gone")),
         **activity(user, request.GET),
     }
     return render(request, "recommendations/profile.html", context, status=UNPROCESSABLE if error else 200)

@@ -78,6 +78,8 @@ def alice():
         user=user, interest="sharding", message=message, sentence="How do I shard it?", confidence=1, said_at=NOW
     )
     fact.sayings.create(message=message, sentence=fact.sentence, confidence=1)
+    campaign = apps.get_model("recommendations.Campaign").objects.create(name="Spring", kind="project", subject=1)
+    campaign.engagements.create(user=user, last_at=NOW)
     project, generation = make_project("octo/tool"), make_generation()
     star(user, project)
     StarImport.objects.create(user=user, login="alice_ml", state="done", found=412, stored=412)

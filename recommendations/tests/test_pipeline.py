@@ -74,6 +74,7 @@ def test_a_star_change_scores_again_and_a_new_description_embeds_one_text(ost, l
         "enrich": False,
         "ready": True,
         "embed": False,
+        "engage": False,
         "score": True,
     }
     ost("import_projects", lines("p.jsonl", {"full_name": "tiny/grad", "description": "A cook book"}))

@@ -67,7 +67,7 @@ def overlap(theirs, mine) -> float:
     ],
 )
 def test_raw_score_is_the_reference_formula(components, raw):
-    found = Scored(whole(0), row(*components)[None, :], np.zeros((1, 4)), whole(-1))
+    found = Scored(whole(0), row(*components)[None, :], np.zeros((1, 4)), whole(-1), whole(-1))
     assert found.raw_score[0] == pytest.approx(raw, abs=0.0006)
 
 

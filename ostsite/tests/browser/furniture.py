@@ -44,6 +44,7 @@ from recommendations.models import (
 )
 from recommendations.tests.factories import act, give_vector, make_model, make_project, make_weights, run, score
 from recommendations.tests.first_issue_rows import make_first_issue
+from recommendations.tests.taste import hear, say, wants
 
 DIMENSIONS = 8
 YEAR = timedelta(days=365)
@@ -156,7 +157,20 @@ def make_alice() -> User:
     read_at = timezone.now() - timedelta(hours=3)
     told = {"found": 412, "stored": 409, "skipped": 2, "left_out": [1], "fetched_at": read_at}
     StarImport.objects.create(user=alice, login="alice-ml", state="done", next_at=None, **told)
+    make_heard(alice)
     return alice
+
+
+def make_heard(alice: User) -> None:
+    """Facts of her messages, of each kind and state, some that are hard to draw; more than a page of them."""
+    rust, games = TechStack.objects.get(name="Rust"), Category.objects.order_by("pk").last()
+    go, atlas = TechStack.objects.get(name="Go"), Project.objects.get(full_name="octo/atlas")
+    hear(say(alice, "Is there an embedded database in Rust that survives a crash?", intent=wants()), rust, "databases")
+    hear(say(alice, "Averylongwordwithoutanyplacetobreak" * 11), "w" * 80)
+    hear(say(alice, "<script>alert(1)</script> is what I type, and so is \u202eeman ym"), "scripts", count=12)
+    hear(say(alice, "I have written Go for years."), go, state="muted")
+    hear(say(alice, "octo/atlas is what I look at every night."), atlas, games, state="pinned")
+    hear(say(alice, "I care for many things."), *(f"thing {number}" for number in range(4)))
 
 
 def make_noise() -> None:

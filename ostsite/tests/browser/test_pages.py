@@ -130,6 +130,11 @@ def hide(page: Page) -> None:
     page.get_by_role("button", name="Undo").wait_for()
 
 
+def forget_fact(page: Page) -> None:
+    page.locator("#heard .row").first.get_by_role("button", name="Delete").click()
+    page.locator("#heard").get_by_role("button", name="Undo").wait_for()
+
+
 def refuse(page: Page) -> None:
     page.locator("summary", has_text="Not my stack").first.click()
 
@@ -240,6 +245,8 @@ MEMBERS = [
     Stop("welcome", "/welcome/"),
     Stop("profile", "/profile/"),
     Stop("profile-wrong", "/profile/", say_wrongly),
+    Stop("profile-heard-second", "/profile/?heard=2"),
+    Stop("profile-heard-deleted", "/profile/", forget_fact),
     Stop("profile-hidden", "/profile/?kind=dismiss"),
     Stop("keys", "/profile/keys/"),
     Stop("key-issued", "/profile/keys/", issue),

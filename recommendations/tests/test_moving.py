@@ -1,0 +1,38 @@
+"""Whose list moved by what they wrote."""
+
+import pytest
+
+from recommendations import moving
+from recommendations.tests.factories import (
+    belongs,
+    give_vector,
+    make_project,
+    make_projects,
+    make_stack,
+    make_user,
+    make_weights,
+)
+from recommendations.tests.taste import hear, say
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_one_whose_list_moved_is_named_with_both_lists():
+    make_weights()
+    make_projects(6)
+    rust = make_stack("Rust")
+    store = make_project("keep/store", stars=0)
+    belongs(store, rust)
+    give_vector(store, [0, 0, 1])
+    hear(say(make_user("alice"), "A store in Rust?"), rust)
+    found = moving.most_moved(3)
+    assert (found.username, found.came) == ("alice", ["keep/store"])
+    assert "keep/store" not in found.before
+    assert "you wrote “A store in Rust?”" in found.why
+
+
+def test_nobody_moved_where_nobody_wrote():
+    make_weights()
+    make_projects(3)
+    make_user()
+    assert moving.most_moved() is None
