@@ -17,7 +17,7 @@ QUOTED = 140  # characters of a sentence that is quoted
 class Row(NamedTuple):
     """A fact and one message that says it, if there is one.
 
-    at: seconds; meant: that message is none that tells nothing of a person; refused: they said that it is not theirs.
+    at: seconds; meant: it tells something of them, by its intent or, without one, by more than a name of a project; refused: they said that it is not theirs.
     """
 
     user: int
@@ -55,7 +55,7 @@ class Heard:
 FACTS = """
 SELECT f.user_id, f.category_id, f.stack_id, f.project_id, f.state, f.confidence,
        extract(epoch FROM coalesce(m.said_at, f.said_at))::float8, coalesce(y.sentence, f.sentence), m.id,
-       coalesce(i.counts, TRUE), NOT coalesce(c.applies, s.applies, TRUE)
+       coalesce(i.counts, f.project_id IS NULL), NOT coalesce(c.applies, s.applies, TRUE)
 FROM recommendations_fact f
 LEFT JOIN recommendations_saying y ON y.fact_id = f.id
 LEFT JOIN recommendations_message m ON m.id = y.message_id

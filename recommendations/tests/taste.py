@@ -13,8 +13,8 @@ from recommendations.tests.factories import give_vector
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def wants(name: str = "looking for a project") -> Intent:
-    return Intent.objects.get_or_create(name=name, defaults={"prototype": "I am looking for"})[0]
+def wants(name: str = "looking for a project", counts: bool = True) -> Intent:
+    return Intent.objects.get_or_create(name=name, defaults={"prototype": "I am looking for", "counts": counts})[0]
 
 
 def say(user: User, text: str, vector: Sequence[float] | None = None, intent: Intent | None = None) -> Message:

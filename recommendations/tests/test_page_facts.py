@@ -98,7 +98,7 @@ def test_nobody_is_sent_to_sign_in(client, fact):
 
 
 def test_what_a_project_or_an_interest_counts_is_said(client, alice):
-    hear(say(alice, "Who knows octo/tool?"), make_project("octo/tool"), "caches")
+    hear(say(alice, "Who knows octo/tool?", intent=wants("a check", counts=False)), make_project("octo/tool"), "caches")
     text = page(client)
     assert "Counts for nothing: that you named it does not say that you like it." in text
     assert "Counts for nothing yet." in text

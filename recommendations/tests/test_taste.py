@@ -139,10 +139,25 @@ def test_what_is_only_heard_counts_less_than_what_is_pinned(world):
     assert (heard, serving.for_user(alice).rows[0].components["tech"]) == (pytest.approx(0.25), pytest.approx(0.5))
 
 
-def test_words_without_an_intent_count_by_the_terms_they_name_alone(world):
+def test_words_of_an_intent_that_tells_nothing_count_by_the_terms_they_name_alone(world):
+    alice, rust, _ = world
+    hear(say(alice, "Rust is down for me, for you too?", DATABASES, wants("a check", counts=False)), rust)
+    assert serving.for_user(alice).rows[0].components["semantic"] == 0
+
+
+def test_words_without_an_intent_count_by_meaning_where_they_say_more_than_a_name(world):
     alice, rust, _ = world
     hear(say(alice, "Rust is what I write all day.", DATABASES), rust)
-    assert serving.for_user(alice).rows[0].components["semantic"] == 0
+    assert serving.for_user(alice).rows[0].components["semantic"] > 0
+
+
+def test_an_older_message_is_silent_too_where_a_fact_of_it_is_muted(world):
+    alice, rust, _ = world
+    older = say(alice, "Rust is what I write all day.", DATABASES)
+    (fact,) = hear(older, rust, "a log")[:1]
+    fact.sayings.create(message=say(alice, "Rust, again", GAMES), sentence="Rust, again", confidence=0.9)
+    facts.decide(alice, fact.pk, "muted")
+    assert older.pk not in spoken.heard_by(np.array([alice.pk]))[alice.pk].messages
 
 
 def test_a_project_that_is_named_is_not_liked_until_it_is_pinned(world):
