@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 DEPLOYED = (
-    "RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
+    "RECOMMENDATION_", "IMPRESSION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
     "LOG_", "DEBUG", "ALLOWED_HOSTS", "READ_", "SITE_", "PROXY_", "GITHUB_", "EMAIL_", "CLUSTER_", "LLM_", "GROQ_",
     "ANTHROPIC_", "OPENAI_", "OLLAMA_", "TOGETHER_", "RETRY_", "POCKETBASE_",
     "STACKEXCHANGE_", "REDDIT_", "HACKERNEWS_", "ALLOW_PRIVATE_", "OTEL_",
@@ -124,9 +124,10 @@ def fresh_process():
     from engine import tallies
     from engine.api.throttling import PURSE
     from engine.embeddings.reading import READER
-    from recommendations import serving
+    from recommendations import serving, showing
 
     serving.forget()
+    showing.HELD.begin()
     READER.forget()
     PURSE.forget()
     tallies.HELD.begin()

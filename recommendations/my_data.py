@@ -10,7 +10,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from engine.models import Allowance, Audit
-from recommendations.models import Impression, Profile
+from recommendations.models import Profile, Response
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ GIVEN = {
     "engine.IdempotentReply": Table("key status begun_at"),
     "issues.IssueEdit": Table("kind issue__title value at undone_at"),
     "mfa.Authenticator": Table("type created_at last_used_at"),
+    "recommendations.Impression": Table("project__full_name rank source weights__version request shown_at"),
     "recommendations.Interaction": Table("project__full_name kind at count from_github"),
     "recommendations.Message": Table("message_id text said_at stored_at"),
     "recommendations.Profile": Table("bio location company job_title interests changed_at welcomed_at"),
@@ -46,7 +47,6 @@ GIVEN = {
 LEFT_OUT = {
     "auth.User_groups": "named in `account`",
     "auth.User_user_permissions": "named in `account`",
-    "recommendations.Impression": "counted in `impressions`",
     "recommendations.MessageEmbedding": "numbers made from the messages",
     "recommendations.ProfileEmbedding": "numbers made from the profile",
 }
@@ -58,7 +58,7 @@ def everything(user: User) -> dict[str, Any]:
         "exported_at": timezone.now(),
         "account": account(user),
         **{label.partition(".")[2]: rows_of(label, user, table) for label, table in GIVEN.items()},
-        "impressions": Impression.objects.filter(user=user).count(),
+        "Response": answers_of(user),
         "ledger": list(Audit.objects.filter(actor=user.username).values("action", "subject", "note", "at")),
         "left_out": LEFT_OUT,
     }
@@ -79,6 +79,13 @@ def rows_of(label: str, user: User, table: Table) -> list[dict[str, Any]]:
     mine = {owner_field(model): user.pk}
     rows = model._default_manager.filter(**mine, **table.where).order_by("pk").values(*table.columns.split())
     return [{name.replace("__", "_"): value for name, value in row.items()} for row in rows]
+
+
+def answers_of(user: User) -> list[dict[str, Any]]:
+    """What they did with what they were shown: rows that name them only by what was shown."""
+    mine = Response.objects.filter(impression__user=user).order_by("pk")
+    named = mine.values_list("impression__project__full_name", "impression__request", "kind", "at")
+    return [dict(zip(("project_full_name", "request", "kind", "at"), row, strict=True)) for row in named]
 
 
 def owner_field(model: type[models.Model]) -> str:

@@ -36,7 +36,7 @@ LAYERS = {
         "pure": "claims comparing first_labels taking taxonomy scoring reasons texts evaluation readiness schemas",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
-        " inferring my_data settling versions",
+        " inferring my_data settling showing versions",
         "edge": "admin admin.* api api.* apps collecting filters first_issues forms issue_filters management.* pages"
         " pages.* pipeline profile_forms search serving stages stars templatetags templatetags.* urls weighing",
     },
