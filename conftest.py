@@ -12,10 +12,10 @@ import pytest
 from django.conf import settings
 
 DEPLOYED = (
-    "RECOMMENDATION_", "IMPRESSION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
+    "RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
     "LOG_", "DEBUG", "ALLOWED_HOSTS", "READ_", "SITE_", "PROXY_", "GITHUB_", "EMAIL_", "CLUSTER_", "LLM_", "GROQ_",
     "ANTHROPIC_", "OPENAI_", "OLLAMA_", "TOGETHER_", "RETRY_", "POCKETBASE_",
-    "STACKEXCHANGE_", "REDDIT_", "HACKERNEWS_", "ALLOW_PRIVATE_", "OTEL_",
+    "IMPRESSION_", "STACKEXCHANGE_", "REDDIT_", "HACKERNEWS_", "ALLOW_PRIVATE_", "OTEL_",
 )  # fmt: skip
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
 for name in list(os.environ):  # a deployment's variables are no part of a test

@@ -34,6 +34,7 @@ ROLES = {
         "recommendations.recommendation": VIEW,
         "recommendations.profile": VIEW,
         "recommendations.firstissue": VIEW,
+        "recommendations.impression": "measure",  # the rates of all together; not who saw what
         **FOUND,
         **ASKED,
         "issues.issue": "view curate",
@@ -51,6 +52,7 @@ ROLES = {
         "engine.upstream": VIEW_CHANGE,
         "recommendations.repositoryquery": ALL,
         "recommendations.namedrepository": ALL,
+        "recommendations.impression": "measure",
         "recommendations.projectembedding": VIEW_CHANGE,
         "recommendations.profileembedding": VIEW_CHANGE,
         "recommendations.categoryembedding": VIEW_CHANGE,

@@ -45,8 +45,8 @@ class Stored(NamedTuple):
 
 
 STORED = """
-SELECT r.project_id, r.rank, r.score, r.raw_score, r.components, r.parts, r.stacks, r.categories, r.cold_start, r.moved_because,
-       p.full_name, p.stars, n.full_name, n.stars
+SELECT r.project_id, r.rank, r.score, r.raw_score, r.components, r.parts, r.stacks, r.categories, r.cold_start,
+       r.moved_because, p.full_name, p.stars, n.full_name, n.stars
 FROM recommendations_recommendation r JOIN recommendations_project p ON p.id = r.project_id
 LEFT JOIN recommendations_project n ON n.id = r.nearest_id
 WHERE r.generation_id = %s AND r.user_id = %s AND r.rank <= %s ORDER BY r.rank

@@ -215,7 +215,8 @@ ANSWERS = """
 WITH kept AS (
     INSERT INTO recommendations_response (impression_id, kind, at)
     SELECT i.id, v.kind, v.at
-    FROM unnest(%s::uuid[], %s::int4[], %s::int8[], %s::text[], %s::timestamptz[]) v (request, person, project, kind, at)
+    FROM unnest(%s::uuid[], %s::int4[], %s::int8[], %s::text[], %s::timestamptz[])
+        v (request, person, project, kind, at)
     JOIN recommendations_impression i
         ON i.request = v.request AND i.user_id = v.person AND i.project_id = v.project
     ORDER BY i.id, v.kind

@@ -33,10 +33,11 @@ LAYERS = {
         " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
-        "pure": "claims comparing first_labels taking taxonomy scoring reasons texts evaluation readiness schemas",
+        "pure": "claims comparing first_labels taking taxonomy scoring rates reasons texts evaluation readiness"
+        " schemas",
         "outside": "",
-        "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
-        " inferring my_data settling showing versions",
+        "database": "models models.* catalogue engagement enriching placing generations importing profiles seeding"
+        " answers acts inferring my_data settling showing versions",
         "edge": "admin admin.* api api.* apps collecting filters first_issues forms issue_filters management.* pages"
         " pages.* pipeline profile_forms search serving stages stars templatetags templatetags.* urls weighing",
     },

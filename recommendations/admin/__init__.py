@@ -1,5 +1,25 @@
 """The admin of recommendations: what curators keep, and what they may look at."""
 
-from recommendations.admin import collecting, first_issues, links, people, projects, recommendations, taxonomy, weights
+from recommendations.admin import (
+    collecting,
+    engagement,
+    first_issues,
+    links,
+    people,
+    projects,
+    recommendations,
+    taxonomy,
+    weights,
+)
 
-__all__ = ["collecting", "first_issues", "links", "people", "projects", "recommendations", "taxonomy", "weights"]
+__all__ = [
+    "collecting",
+    "engagement",
+    "first_issues",
+    "links",
+    "people",
+    "projects",
+    "recommendations",
+    "taxonomy",
+    "weights",
+]

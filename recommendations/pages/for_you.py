@@ -121,9 +121,8 @@ def for_you(request: Request) -> HttpResponse:
     rows = found.rows if found else []
     fitting = [row for row in rows if all(SWITCHES[name].keeps(row.project) for name in on & SWITCHES.keys())]
     shown = fitting if "show" in on else fitting[:FIRST]
-    seen = found and showing.list_of(
-        request.user.pk, "for you", [row.project_id for row in shown], found.generation, found.weights
-    )
+    ids = [row.project_id for row in shown]
+    seen = showing.list_of(request.user.pk, "for you", ids, found.generation, found.weights) if found else None
     context = {
         "found": found,
         "shown": seen,
