@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from recommendations import engagement
-from recommendations.models import Impression, Response
+from recommendations.models import Impression, Project, Response
 from recommendations.tests.factories import belongs, make_category, make_projects, make_user, make_weights
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +102,7 @@ def test_position_bias_is_told_from_pairs_that_moved():
     show(user, projects, click="2")
     looks = {look.name: look.looked for look in engagement.report().looks}
     assert looks["1"] == 100
-    assert 0 < looks["2"] < 50
+    assert 0 < (looks["2"] or 0) < 50
     assert looks["3"] is None
 
 
@@ -146,7 +146,7 @@ def test_both_groups_of_staff_see_rates_and_nobody_s_rows(client, world, role):
 
 @pytest.mark.parametrize("lists", [0, 2, 12])
 def test_the_page_asks_twelve_times_at_most(client, world, lists):
-    user, projects = User.objects.get(username="alice"), make_projects(12)[5:]
+    user, projects = User.objects.get(username="alice"), list(Project.objects.order_by("pk"))
     for day in range(lists):
         show(user, projects, make_weights(), days=day, click="1", save="2")
     staff(client, "measure_impression")

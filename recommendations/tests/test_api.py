@@ -172,7 +172,12 @@ def test_a_new_generation_is_in_the_next_list(client, listed):
 
 def test_without_any_project_the_list_is_empty(client, alice):
     assert client.get(MINE).json() == {
-        "user_id": "alice_ml", "recommendations": [], "generated_at": None, "weights": None, "request": None}  # fmt: skip
+        "user_id": "alice_ml",
+        "recommendations": [],
+        "generated_at": None,
+        "weights": None,
+        "request": None,
+    }
 
 
 # Feedback
