@@ -200,7 +200,7 @@ def beside(row: Assignment, cluster: Cluster, pocket: list[int]) -> dict[str, An
 
 def fill_the_admin(user: User) -> None:
     """A row in each table that only the admin shows."""
-    now, project = timezone.now(), Project.objects.earliest("pk")
+    now = timezone.now()
     broken = Run.objects.create(pipeline="recommendations", source="elsewhere", state="quarantined", error="it broke")
     Step.objects.create(run=broken, name="embed", fence=1, state="failed", error="it broke")
     Audit.objects.create(actor="carol_ops", action="run again", subject="run 1", note="it was quarantined")
