@@ -16,7 +16,7 @@ DEPLOYED = (
     "RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
     "LOG_", "DEBUG", "ALLOWED_HOSTS", "READ_", "SITE_", "PROXY_", "GITHUB_", "EMAIL_", "CLUSTER_", "LLM_", "GROQ_",
     "ANTHROPIC_", "OPENAI_", "OLLAMA_", "TOGETHER_", "RETRY_", "POCKETBASE_",
-    "STACKEXCHANGE_", "REDDIT_", "HACKERNEWS_", "ALLOW_PRIVATE_", "OTEL_",
+    "IMPRESSION_", "STACKEXCHANGE_", "REDDIT_", "HACKERNEWS_", "ALLOW_PRIVATE_", "OTEL_",
 )  # fmt: skip
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
 for name in list(os.environ):  # a deployment's variables are no part of a test
@@ -127,9 +127,10 @@ def fresh_process():
     from engine import tallies
     from engine.api.throttling import PURSE
     from engine.embeddings.reading import READER
-    from recommendations import serving
+    from recommendations import serving, showing
 
     serving.forget()
+    showing.HELD.begin()
     READER.forget()
     PURSE.forget()
     tallies.HELD.begin()

@@ -35,6 +35,7 @@ ROLES = {
         "recommendations.profile": VIEW,
         "recommendations.firstissue": VIEW,
         "recommendations.intent": ADD_VIEW_CHANGE,
+        "recommendations.impression": "measure",  # the rates of all together; not who saw what
         **FOUND,
         **ASKED,
         "issues.issue": "view curate",
@@ -53,6 +54,7 @@ ROLES = {
         "recommendations.campaign": ALL,
         "recommendations.repositoryquery": ALL,
         "recommendations.namedrepository": ALL,
+        "recommendations.impression": "measure",
         "recommendations.projectembedding": VIEW_CHANGE,
         "recommendations.profileembedding": VIEW_CHANGE,
         "recommendations.categoryembedding": VIEW_CHANGE,

@@ -308,6 +308,7 @@ PRUNED = {
     "allowances": "engine.pruning.allowances",
     "replies": "engine.api.idempotency.prune",
     "fetches": "engine.pruning.fetches",
+    "impressions": "recommendations.showing.prune",
     "paid_vectors": "engine.pruning.paid_vectors",
     "first_issues": "recommendations.first_issues.prune",
     "sessions": "engine.pruning.sessions",
@@ -334,6 +335,7 @@ TALLIES = (
     "engine.runs.TALLIES",
     "issues.labelling.TALLIES",
     "recommendations.serving.TALLIES",
+    "recommendations.showing.TALLIES",
     "ostsite.latency.TALLIES",
 )
 SCHEDULES = "ostsite.schedules.SCHEDULES"
@@ -489,6 +491,7 @@ RECOMMENDATION_CATEGORY_WEIGHT = environment.number("RECOMMENDATION_CATEGORY_WEI
 RECOMMENDATION_TECH_WEIGHT = environment.number("RECOMMENDATION_TECH_WEIGHT", 0.1, 0, 1000)
 RECOMMENDATION_POPULARITY_WEIGHT = environment.number("RECOMMENDATION_POPULARITY_WEIGHT", 0.15, 0, 1000)
 RECOMMENDATION_POPULARITY_THRESHOLD = environment.whole("RECOMMENDATION_POPULARITY_THRESHOLD", 100_000, 1, 10**9)
+IMPRESSION_DAYS = environment.whole("IMPRESSION_DAYS", 180, 60, 3_650)
 RECOMMENDATION_TOP_N = environment.whole("RECOMMENDATION_TOP_N", 5, 1, 50)
 RECOMMENDATION_MIN_SIMILARITY = environment.number("RECOMMENDATION_MIN_SIMILARITY", 0.1, 0, 1)
 if not RECOMMENDATION_SEMANTIC_WEIGHT + RECOMMENDATION_POPULARITY_WEIGHT:

@@ -1,18 +1,23 @@
 """What is served: a person's recommendations as rows of the live generation, in words and figures."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from engine.postgresql import prepared
-from recommendations import reasons
+from recommendations import reasons, scoring, showing
 from recommendations.models import Generation, Recommendation
 from recommendations.scoring import COMPONENTS
 
 PEOPLE_AT_ONCE = 500
+RESTED = f"seen on {showing.SEEN_DAYS} days without an answer"
+MOVED = scoring.PLACES + scoring.PLACES // scoring.RESTS  # rows: behind them no order changes
 
 
 class Named(NamedTuple):
@@ -25,6 +30,7 @@ class Named(NamedTuple):
 class Stored(NamedTuple):
     """A stored recommendation, with no more of it than an answer says."""
 
+    project_id: int
     rank: int
     score: float | None
     raw_score: float | None
@@ -40,8 +46,8 @@ class Stored(NamedTuple):
 
 
 STORED = """
-SELECT r.rank, r.score, r.raw_score, r.components, r.parts, r.stacks, r.categories, r.cold_start, r.moved_because,
-       r.wrote, p.full_name, p.stars, n.full_name, n.stars
+SELECT r.project_id, r.rank, r.score, r.raw_score, r.components, r.parts, r.stacks, r.categories, r.cold_start,
+       r.moved_because, r.wrote, p.full_name, p.stars, n.full_name, n.stars
 FROM recommendations_recommendation r JOIN recommendations_project p ON p.id = r.project_id
 LEFT JOIN recommendations_project n ON n.id = r.nearest_id
 WHERE r.generation_id = %s AND r.user_id = %s AND r.rank <= %s ORDER BY r.rank
@@ -74,10 +80,13 @@ def unstored(rows: Iterable[Mapping[str, Any]]) -> list[Stored]:
     ]
 
 
-def as_stored(rank: int, score: float, raw: float, components: str | None, parts: str | None, *rest: Any) -> Stored:
+def as_stored(
+    project: int, rank: int, score: float, raw: float, components: str | None, parts: str | None, *rest: Any
+) -> Stored:
     """The database hands JSON over as text."""
     stacks, categories, cold_start, moved_because, wrote, name, stars, nearest, its_stars = rest
     return Stored(
+        project,
         rank,
         score,
         raw,
@@ -91,6 +100,43 @@ def as_stored(rank: int, score: float, raw: float, components: str | None, parts
         Named(name, stars),
         Named(nearest, its_stars) if nearest else None,
     )
+
+
+Row = TypeVar("Row", Recommendation, Stored)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What of one person's list may rest on a day. often: what they saw on several days and did nothing with."""
+
+    user: int
+    day: date
+    often: Collection[int]
+
+    def needs(self, top: int) -> int:
+        """How many rows to read for the first `top`."""
+        return max(top, MOVED) if self.often else top
+
+    def of(self, rows: list[Row], top: int) -> list[Row]:
+        """The first of the rows, in today's order. Scores and ranks by score stay; a row that rests says why."""
+        if not self.often:
+            return rows[:top]
+        tired = np.array([row.project_id in self.often for row in rows], dtype=bool)
+        order = scoring.rotated(tired, (self.user, self.day.toordinal()))
+        return [moved(rows[index], rank, resting=rank > index + 1) for rank, index in enumerate(order[:top], 1)]
+
+
+def turn(user: int) -> Turn:
+    day = showing.today()
+    return Turn(user, day, showing.tired(user, day))
+
+
+def moved(row: Row, rank: int, resting: bool) -> Row:
+    because = RESTED if resting else row.moved_because
+    if isinstance(row, Stored):
+        return row._replace(rank=rank, moved_because=because)
+    row.rank, row.moved_because = rank, because
+    return row
 
 
 def recommendations(generation: Generation) -> "QuerySet[Recommendation]":

@@ -10,7 +10,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from engine.models import Allowance, Audit
-from recommendations.models import Impression, Profile
+from recommendations.models import Profile, Response
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ GIVEN = {
     "issues.IssueEdit": Table("kind issue__title value at undone_at"),
     "mfa.Authenticator": Table("type created_at last_used_at"),
     "recommendations.Engagement": Table("campaign__name intent__name count last_at"),
+    "recommendations.Impression": Table("project__full_name rank source weights__version request shown_at"),
     "recommendations.Interaction": Table("project__full_name kind at count from_github"),
     "recommendations.Fact": Table(
         "stack__name category__name project__full_name interest sentence confidence count state said_at"
@@ -50,7 +51,6 @@ GIVEN = {
 LEFT_OUT = {
     "auth.User_groups": "named in `account`",
     "auth.User_user_permissions": "named in `account`",
-    "recommendations.Impression": "counted in `impressions`",
     "recommendations.MessageEmbedding": "numbers made from the messages",
     "recommendations.Saying": "which message says which fact: both are given",
     "recommendations.ProfileEmbedding": "numbers made from the profile",
@@ -63,7 +63,7 @@ def everything(user: User) -> dict[str, Any]:
         "exported_at": timezone.now(),
         "account": account(user),
         **{label.partition(".")[2]: rows_of(label, user, table) for label, table in GIVEN.items()},
-        "impressions": Impression.objects.filter(user=user).count(),
+        "Response": answers_of(user),
         "ledger": list(Audit.objects.filter(actor=user.username).values("action", "subject", "note", "at")),
         "left_out": LEFT_OUT,
     }
@@ -84,6 +84,13 @@ def rows_of(label: str, user: User, table: Table) -> list[dict[str, Any]]:
     mine = {owner_field(model): user.pk}
     rows = model._default_manager.filter(**mine, **table.where).order_by("pk").values(*table.columns.split())
     return [{name.replace("__", "_"): value for name, value in row.items()} for row in rows]
+
+
+def answers_of(user: User) -> list[dict[str, Any]]:
+    """What they did with what they were shown: rows that name them only by what was shown."""
+    mine = Response.objects.filter(impression__user=user).order_by("pk")
+    named = mine.values_list("impression__project__full_name", "impression__request", "kind", "at")
+    return [dict(zip(("project_full_name", "request", "kind", "at"), row, strict=True)) for row in named]
 
 
 def owner_field(model: type[models.Model]) -> str:

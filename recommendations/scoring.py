@@ -23,6 +23,7 @@ VERSION = "2"  # part of what a generation is made from: raise it when a formula
 NEAREST = 3  # the semantic component is the mean of so many largest cosines
 DOUBT = 1e-5  # more than float32 can be wrong by in a score
 UNCOPIED = 1_000_000  # multiplications: as many OpenBLAS does without copying its operands first
+PLACES, RESTS = 20, 4  # of the places of a page, one in so many at most is given to what stood behind them
 BLOCK = 4096  # projects whose cosines are worked on at once: they stay in the processor's cache
 
 
@@ -365,6 +366,20 @@ def interleaved(order: Sequence[int], chosen: Sequence[int], every: int) -> list
         first = chosen if len(result) % every == every - 1 else ()
         result.append(next(index for index in (*first, *order) if index not in result))
     return result
+
+
+def rotated(tired: Flags, seed: Sequence[int]) -> list[int]:
+    """An order in which some of the tired among the first PLACES stand just behind them, and what follows moves up.
+
+    A quarter of the places rests at most; in a shorter list they stand at its end. Which ones is drawn by the seed
+    alone, so that a strong match is soon back, and so that ranks differ by chance: what position bias is told from.
+    tired (n,). Returns n indexes; those that stay keep their order.
+    """
+    candidates = np.flatnonzero(tired[:PLACES])
+    count = min(len(candidates), min(len(tired), PLACES) // RESTS)
+    resting = set(np.random.default_rng(seed).choice(candidates, count, replace=False).tolist()) if count else set()
+    stay = [index for index in range(len(tired)) if index not in resting]
+    return [*stay[:PLACES], *sorted(resting), *stay[PLACES:]]
 
 
 def incidence(rows: Positions, columns: Positions, shape: tuple[int, int]) -> Matrix:

@@ -74,9 +74,12 @@ class Ranking:
         """Whether it may answer again: all words were read, and the catalogue was that of the generation asked for."""
         return not self.reading and self.generation is not None and self.generation.pk == live
 
-    def best(self, top: int) -> List:
-        """The first of it. A project that is gone meanwhile leaves its place to the next."""
-        rows = with_projects([Recommendation(**row) for row in self.rows[: top + SPARE]])[:top]
+    def best(self, top: int, user: int | None = None) -> List:
+        """The first of it, rotated for that person. A project that is gone meanwhile leaves its place to the next."""
+        turn = answers.turn(user) if user else None
+        count = turn.needs(top) if turn else top
+        rows = with_projects([Recommendation(**row) for row in self.rows[: count + SPARE]])
+        rows = turn.of(rows, top) if turn else rows[:top]
         return List(rows, self.weights, self.generation, self.computed_at, live=True, reading=self.reading)
 
 
@@ -249,11 +252,12 @@ def figures() -> Iterator[Metric]:
 
 def listed(user: User, live: Generation | None, changed: datetime | None, top: int) -> List | None:
     if live and changed and changed <= live.inputs_at:
-        rows = list(answers.recommendations(live).filter(user=user)[:top])
+        turn = answers.turn(user.pk)
+        rows = turn.of(list(answers.recommendations(live).filter(user=user)[: turn.needs(top)]), top)
         if rows:
             return List(rows, live.weights, live, live.published_at or live.inputs_at, live=False, reading=False)
     found = ranking_of(user, live, changed)
-    return found.best(top) if found else None
+    return found.best(top, user.pk) if found else None
 
 
 def ranking_of(user: User, live: Generation | None, changed: datetime | None) -> Ranking | None:
@@ -374,7 +378,9 @@ def why(user: User, project: Project) -> Place | None:
     shown = listing.rows if listing else []
     (row,) = with_projects([recommendation(one_row(served, person, at))])
     left_out = reason_left_out(user, project, served, person, bool(standing.fit[at]), row)
-    rank = next((each.rank for each in shown if each.project_id == project.pk), None)
+    place = next((each for each in shown if each.project_id == project.pk), None)
+    rank = place.rank if place else None
+    row.moved_because = place.moved_because if place else ""
     if rank is None and not left_out:
         rank = max(standing.rank(at), len(shown) + 1)
     last = shown[: served.weights.top_n][-1] if shown else None

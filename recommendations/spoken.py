@@ -17,7 +17,8 @@ QUOTED = 140  # characters of a sentence that is quoted
 class Row(NamedTuple):
     """A fact and one message that says it, if there is one.
 
-    at: seconds; meant: it tells something of them, by its intent or, without one, by more than a name of a project; refused: they said that it is not theirs.
+    at: seconds. meant: the message tells something of them, by its intent or, without one, by more than a project.
+    refused: they said that it is not theirs.
     """
 
     user: int

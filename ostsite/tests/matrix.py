@@ -165,6 +165,9 @@ an embedding model, registered by hand: admin:engine_embeddingmodel_register
 what is done with one, of which nothing is named here: admin:engine_embeddingmodel_act
     GET         door  door  door  403   403   404   404   door  door  door  door  door
     POST        door  door  door  403   403   404   404   door  door  door  door  door
+the rates of what was shown: admin:recommendations_impression_engagement
+    GET         door  door  door  403   200   200   200   door  door  door  door  door
+    POST        door  door  door  403   405   405   405   door  door  door  door  door
 the try of new weights: admin:recommendations_weights_preview
     GET         door  door  door  403   302   403   302   door  door  door  door  door
     POST        door  door  door  403   400   403   400   door  door  door  door  door

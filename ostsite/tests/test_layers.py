@@ -34,10 +34,11 @@ LAYERS = {
     },
     "recommendations": {
         "pure": "claims comparing first_labels listening taking taxonomy scoring reasons texts evaluation readiness"
-        " schemas company",
+        " schemas company rates",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
-        " hearing inferring intents messages my_data settling versions engaging spoken neighbours facts",
+        " hearing inferring intents messages my_data settling versions engaging spoken neighbours facts engagement"
+        " showing",
         "edge": "admin admin.* api api.* apps collecting conversations filters first_issues forms issue_filters"
         " management.* pages pages.* pipeline profile_forms search serving stages stars templatetags templatetags.*"
         " urls weighing moving",

@@ -91,6 +91,7 @@ WRONG = [
     ("RECOMMENDATION_POPULARITY_WEIGHT", "0,2", "a number from 0 to 1000"),
     ("RECOMMENDATION_POPULARITY_THRESHOLD", "0", "a whole number from 1 to 1000000000"),
     ("RECOMMENDATION_TOP_N", "51", "a whole number from 1 to 50"),
+    ("IMPRESSION_DAYS", "59", "a whole number from 60 to 3650"),
     ("RECOMMENDATION_MIN_SIMILARITY", "1.01", "a number from 0 to 1"),
     ("RECOMMENDATION_CACHE_TTL", "-1", "a whole number from 0 to 86400"),
     ("CLUSTER_METHOD", "kmeans", "graph, reference"),

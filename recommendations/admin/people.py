@@ -11,10 +11,11 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from engine.admin.base import LONGEST_SEARCH, Admin, Guarded, ReadOnly, ReadOnlyRows
+from recommendations.admin import engagement
 from recommendations.models import (
     Impression,
     Interaction,
@@ -122,8 +123,12 @@ class InteractionAdmin(Acts):
 
 @admin.register(Impression)
 class ImpressionAdmin(Acts):
-    list_display = fields = ("user", "project", "rank", "shown_at", "generation")
-    list_select_related = ("user", "project", "generation")
+    list_display = fields = ("user", "project", "rank", "source", "weights", "shown_at", "generation")
+    list_select_related = ("user", "project", "generation", "weights")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(engagement.page)
+        return [path("engagement/", view, name="recommendations_impression_engagement"), *super().get_urls()]
 
 
 @admin.register(Message)

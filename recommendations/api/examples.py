@@ -74,6 +74,7 @@ RECOMMENDATIONS = {
     ],
     "generated_at": "2026-11-03T04:00:12.345678+00:00",
     "weights": 1,
+    "request": "0d2b7f43-9f5e-5d0c-8f0c-5b1f6f6f3f0a",
 }
 RUN = {
     "id": 41,

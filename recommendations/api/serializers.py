@@ -94,6 +94,9 @@ class RunsAsked(PageAsked):
 class FeedbackSaid(StrictSerializer):
     project = Text(FULL_NAME, help_text="owner/name")
     kind = Choice(KINDS, help_text="`dismiss` hides it and takes a like or a save back.")
+    request = serializers.UUIDField(
+        required=False, help_text="The `request` of the recommendations it answers; one that is not yours says nothing."
+    )
 
 
 class Confirmed(StrictSerializer):
@@ -324,3 +327,6 @@ class RecommendationList(serializers.Serializer[Any]):
     recommendations = RecommendationFacts(many=True)
     generated_at = serializers.DateTimeField(allow_null=True)
     weights = serializers.IntegerField(allow_null=True, help_text="The version of the weights.")
+    request = serializers.UUIDField(
+        allow_null=True, help_text="The number of this list on this day, to give with feedback; null of an empty one."
+    )

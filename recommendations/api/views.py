@@ -28,7 +28,7 @@ from engine.models import ApiKey, Audit, Run
 from engine.models.access import Along
 from engine.postgresql import prepared
 from engine.recent import Recent
-from recommendations import acts, answers, my_data, profiles, search, serving
+from recommendations import acts, answers, my_data, profiles, search, serving, showing
 from recommendations import facts as heard
 from recommendations.api import examples
 from recommendations.api import serializers as facts
@@ -60,9 +60,10 @@ class ListView(View):
 # Recommendations
 
 
+Rendered = tuple[bytes, str, showing.List | None]
 # The key holds all that an answer is made from: of whom, as known when, by which generation (its model, its weights),
 # how many. What moves a list moves changed_at with it, so that nothing has to be thrown away.
-RENDERED: Recent[tuple[Any, ...], tuple[bytes, str]] = Recent(2000, lasts=lambda: settings.RECOMMENDATION_CACHE_TTL)
+RENDERED: Recent[tuple[Any, ...], Rendered] = Recent(2000, lasts=lambda: settings.RECOMMENDATION_CACHE_TTL)
 
 
 class Recommendations(View):
@@ -82,27 +83,34 @@ class Recommendations(View):
         along = request.auth.along if isinstance(request.auth, ApiKey) else None
         asked = Asked(*along) if along else asked_for(username)
         allow_reading(caller(request), asked.person, username)
-        key = (asked.person, asked.changed_at, asked.generation, self.asked["top"])
-        body, etag = RENDERED.get(key) or self.rendered(key, asked, username)
+        key = (asked.person, asked.changed_at, asked.generation, self.asked["top"], showing.today())
+        body, etag, shown = RENDERED.get(key) or self.rendered(key, asked, username)
+        if caller(request).pk == asked.person and showing.really(request):
+            showing.show(shown, soon=False)
         return HttpResponse(body, content_type="application/json", headers={"ETag": etag})
 
     def read_along(self) -> Along:
         return Along(COLUMNS, f"LEFT JOIN auth_user person ON {PERSON} {JOINS}", (self.kwargs["username"],))
 
-    def rendered(self, key: tuple[Any, ...], asked: "Asked", username: str) -> tuple[bytes, str]:
+    def rendered(self, key: tuple[Any, ...], asked: "Asked", username: str) -> Rendered:
         """The answer as bytes; kept as long as nothing changes that it is made from."""
         began, found, top = time.monotonic(), None, self.asked["top"]
-        rows = answers.stored(asked.generation, asked.person, top) if asked.generation and asked.stands else []
-        made_at, weights = asked.published_at, asked.weights
+        made_at, weights, pk = asked.published_at, asked.weights, cast(int, asked.person)
+        turn, rows = answers.turn(pk), list[answers.Stored]()
+        if asked.generation and asked.stands:
+            rows = turn.of(answers.stored(asked.generation, pk, turn.needs(top)), top)
         if not rows:
-            person, live = User(pk=asked.person, username=username), serving.generation(asked.generation)
+            person, live = User(pk=pk, username=username), serving.generation(asked.generation)
             found = serving.ranking_of(person, live, asked.changed_at)
-            rows = answers.unstored(found.rows[: top + serving.SPARE])[:top] if found else []
+            if found:
+                rows = turn.of(answers.unstored(found.rows[: turn.needs(top) + serving.SPARE]), top)
             made_at, weights = (found.computed_at, found.weights.version) if found else (None, None)
         if rows:
             serving.took(began, bool(found), bool(found and found.rows[0]["cold_start"]))
-        body = JSONRenderer().render(facts_of(username, rows, made_at, weights))
-        kept = body, etag_of(body)
+        made = found.generation if found else asked.generation
+        shown = showing.list_of(pk, "api", [row.project_id for row in rows], made, weights)
+        body = JSONRenderer().render(facts_of(username, rows, made_at, weights, shown))
+        kept = body, etag_of(body), shown
         if rows and (not found or found.keeps(asked.generation)):
             RENDERED.put(key, kept)
         return kept
@@ -161,13 +169,18 @@ def allow_reading(reader: User, person: int | None, username: str) -> None:
 
 
 def facts_of(
-    username: str, rows: Iterable[Recommendation | answers.Stored], made_at: datetime | None, weights: int | None
+    username: str,
+    rows: Iterable[Recommendation | answers.Stored],
+    made_at: datetime | None,
+    weights: int | None,
+    shown: showing.List | None,
 ) -> dict[str, Any]:
     return {
         "user_id": username,
         "recommendations": [answers.answer(row) for row in rows],
         "generated_at": made_at and made_at.isoformat(),
         "weights": weights,
+        "request": shown and str(shown.request),
     }
 
 
@@ -359,6 +372,7 @@ class Feedback(ListView):
         project = get_object_or_404(Project.objects.lean().named(owner, name))
         given: dict[str, Any] = {"user": caller(request), "project": project, "kind": said.validated_data["kind"]}
         new = acts.act(**given)
+        showing.answered(**given, request=said.validated_data.get("request"))
         kept = get_object_or_404(Interaction.objects.select_related("project"), **given)
         return Response(facts.FeedbackFacts(kept).data, status=201 if new else 200)
 

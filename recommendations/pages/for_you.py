@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from engine.pages import Wait, number
 from engine.text import joined
-from recommendations import acts, profiles, serving
+from recommendations import acts, profiles, serving, showing
 from recommendations.generations import KEPT
 from recommendations.models import Interaction, Profile, Project, Recommendation, TechStack
 from recommendations.pages.rows import Request, foreign_stacks, lines_of, own_path, signed_in, to_sign_in
@@ -121,8 +121,11 @@ def for_you(request: Request) -> HttpResponse:
     rows = found.rows if found else []
     fitting = [row for row in rows if all(SWITCHES[name].keeps(row.project) for name in on & SWITCHES.keys())]
     shown = fitting if "show" in on else fitting[:FIRST]
+    ids = [row.project_id for row in shown]
+    seen = showing.list_of(request.user.pk, "for you", ids, found.generation, found.weights) if found else None
     context = {
         "found": found,
+        "shown": seen,
         "cold": any(row.cold_start for row in rows),
         "lines": lines_of(request.user, shown),
         "fitting": len(fitting),
@@ -133,7 +136,10 @@ def for_you(request: Request) -> HttpResponse:
         "person": person,
         "wait": Wait.of(request),
     }
-    return render(request, "recommendations/for_you.html", context)
+    answer = render(request, "recommendations/for_you.html", context)
+    if showing.really(request):
+        showing.show(seen)
+    return answer
 
 
 # What they do
@@ -149,6 +155,7 @@ def act(request: Request) -> HttpResponse:
     scored = request.htmx and back.partition("?")[0] in (resolve_url("for_you"), resolve_url("home"))
     before = row_of(request, project) if scored else None
     perform(request, project, request.POST.get("do", ""))
+    note(request, project, request.POST["do"])
     if not request.htmx:
         return redirect(back)
     row = before or (row_of(request, project) if scored else None)
@@ -171,6 +178,13 @@ def perform(request: Request, project: Project, do: str) -> None:
         raise BadRequest("Allowed: like, save, dismiss, each with undo- before it; refuse- or accept- and a stack.")
 
 
+def note(request: Request, project: Project, do: str) -> None:
+    """Join it to the list that it was done in; what is taken back was an answer all the same."""
+    kind = Interaction.Kind.DISMISS if do.startswith("refuse-") else do
+    if kind in acts.PAGE_ACTS:
+        showing.answered(request.user, project, kind, showing.request_id(request.POST.get("request")))
+
+
 def row_of(request: Request, project: Project) -> Recommendation | None:
     """The project's row in the present list; a project that was just liked is in it no more."""
     found = serving.for_user(request.user)
@@ -188,6 +202,7 @@ def drawn(request: Request, project: Project, row: Recommendation | None, back: 
         "done": done,
         "stacks": foreign_stacks(request.user, [project.pk]).get(project.pk, []),
         "hidden": Interaction.Kind.DISMISS in done,
+        "shown": {"request": showing.request_id(request.POST.get("request"))},
         "refused": refused.isdigit() and TechStack.objects.get(pk=refused),
         "next": back,
     }

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from engine import slots
 from engine.pages import Wait
-from recommendations import search, serving
+from recommendations import search, serving, showing
 from recommendations.forms import TryForm
 from recommendations.models import Generation, Project, Recommendation
 from recommendations.pages.rows import Request, lines_of
@@ -24,7 +24,11 @@ SHOWN = 5
 @require_safe
 def home(request: Request) -> HttpResponse:
     if request.user.is_authenticated:
-        return render(request, "recommendations/home.html", for_member(request))
+        context = for_member(request)
+        answer = render(request, "recommendations/home.html", context)
+        if showing.really(request):
+            showing.show(context["shown"])
+        return answer
     serving.warm()
     trending = search.trending(Project.objects.lean())[:SHOWN]
     context = {"form": TryForm(), "trending": trending, "growing": slots.fill("growing", None)}
@@ -35,8 +39,10 @@ def for_member(request: Request) -> dict[str, Any]:
     found = serving.for_user(request.user)
     rows = found.rows if found else []
     since, fresh = new_in(request.user, rows)
+    first = [row.project_id for row in rows[:SHOWN]]
     return {
         "found": found,
+        "shown": found and showing.list_of(request.user.pk, "home", first, found.generation, found.weights),
         "cold": any(row.cold_start for row in rows),
         "lines": lines_of(request.user, rows[:SHOWN]),
         "since": since,

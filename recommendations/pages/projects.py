@@ -23,7 +23,7 @@ from engine import slots
 from engine.pages import TRIES, HtmxRequest, chips_of, page_at, said, tried
 from engine.text import clip, printable
 from engine.urls import web_address
-from recommendations import acts, reasons, search, serving
+from recommendations import acts, reasons, search, serving, showing
 from recommendations.filters import DAYS, ORDERS, ProjectFilter, faults, ordered
 from recommendations.models import Project, ProjectActivity, ProjectCategory, ProjectCommit, ProjectTechStack
 from recommendations.pages.first_issue_rows import of_project
@@ -264,8 +264,12 @@ def project(request: HttpRequest, owner: str, name: str) -> HttpResponse:
         "problems": slots.fill("problems", found),
         "done": done_by(request, [found])[0],
         "place": serving.why(request.user, found) if isinstance(request.user, User) else None,
+        "shown": {"request": showing.request_id(request.GET.get("from"))},
     }
-    return render(request, "recommendations/project.html", context)
+    answer = render(request, "recommendations/project.html", context)
+    if isinstance(request.user, User) and showing.really(request):
+        showing.answered(request.user, found, "click", showing.request_id(request.GET.get("from")))
+    return answer
 
 
 def placed(project: Project, kind: str) -> list[Term]:

@@ -208,7 +208,7 @@ def posting(context: Context) -> dict[str, Any]:
     """What a form needs that a row, included with `only`, is not given: the token, and the way back."""
     request = request_of(context)
     back = context.get("next") or (request.get_full_path() if request else "/")
-    return {"csrf_token": get_token(request) if request else "", "next": back}
+    return {"csrf_token": get_token(request) if request else "", "next": back, "shown": context.get("shown")}
 
 
 def request_of(context: Context) -> HttpRequest | None:

@@ -84,7 +84,7 @@ MINE = f"{V1}recommendations/alice_ml/"
 def test_a_person_reads_their_own(client, listed):
     body = client.get(MINE).json()
     assert (list(body), body["user_id"], body["weights"]) == (
-        ["user_id", "recommendations", "generated_at", "weights"], "alice_ml", 1)  # fmt: skip
+        ["user_id", "recommendations", "generated_at", "weights", "request"], "alice_ml", 1)  # fmt: skip
     assert [row["full_name"] for row in body["recommendations"]] == ["octo1/tool", "octo2/tool"]
 
 
@@ -172,7 +172,12 @@ def test_a_new_generation_is_in_the_next_list(client, listed):
 
 def test_without_any_project_the_list_is_empty(client, alice):
     assert client.get(MINE).json() == {
-        "user_id": "alice_ml", "recommendations": [], "generated_at": None, "weights": None}  # fmt: skip
+        "user_id": "alice_ml",
+        "recommendations": [],
+        "generated_at": None,
+        "weights": None,
+        "request": None,
+    }
 
 
 # Feedback

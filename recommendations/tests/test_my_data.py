@@ -116,8 +116,11 @@ def test_the_export_holds_the_account(alice):
     assert (account["username"], account["email"], account["groups"]) == ("alice_ml", "alice@example.org", ["curators"])
 
 
-def test_the_export_counts_impressions(alice):
-    assert my_data.everything(alice)["impressions"] == 1
+def test_the_export_names_what_was_shown_and_what_came_of_it(alice):
+    Impression.objects.get().responses.create(kind="save")
+    given = my_data.everything(alice)
+    assert [(row["project_full_name"], row["rank"]) for row in given["Impression"]] == [("octo/tool", 1)]
+    assert [(row["project_full_name"], row["kind"]) for row in given["Response"]] == [("octo/tool", "save")]
 
 
 def test_the_export_holds_acts_on_the_ledger(alice):

@@ -375,3 +375,45 @@ def test_no_function_writes_to_what_it_is_given():
 
 def test_the_reference_weights_sum_to_1_3():
     assert sum(REFERENCE) == pytest.approx(1.3)
+
+
+# What was seen often
+
+
+def resting(tired, seed=(1, 739_000)) -> list[int]:
+    found = scoring.rotated(np.array(tired), seed)
+    return [index for place, index in enumerate(found) if place > index]
+
+
+def test_nobody_tired_moves_nothing():
+    assert scoring.rotated(np.zeros(50, dtype=bool), (1, 1)) == list(range(50))
+
+
+def test_at_most_a_quarter_of_the_places_rests():
+    assert len(resting([True] * 50)) == 5
+
+
+def test_only_the_tired_rest():
+    assert set(resting([index in (3, 7) for index in range(50)])) == {3, 7}
+
+
+def test_what_stands_behind_the_places_stays_in_order():
+    found = scoring.rotated(np.array([index < 20 for index in range(50)]), (1, 1))
+    assert sorted(found) == list(range(50))
+    assert [index for index in found if index >= 20] == list(range(20, 50))
+
+
+def test_in_a_short_list_the_resting_stand_at_the_end():
+    found = scoring.rotated(np.array([True] * 8), (1, 1))
+    assert set(found[6:]) == set(scoring.rotated(np.array([True] * 8), (1, 1))[6:])
+    assert len(found) == len(set(found)) == 8
+
+
+def test_the_day_changes_who_rests():
+    drawn = {tuple(resting([True] * 50, (1, day))) for day in range(20)}
+    assert len(drawn) > 10
+
+
+def test_over_the_days_everyone_comes_back():
+    away = [set(resting([True] * 50, (1, day))) for day in range(20)]
+    assert not set.intersection(*away)

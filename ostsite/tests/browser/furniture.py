@@ -3,6 +3,7 @@
 import random
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from allauth.account.models import EmailAddress
@@ -39,8 +40,10 @@ from recommendations.models import (
     NamedRepository,
     Project,
     RepositoryQuery,
+    Response,
     StarImport,
     TechStack,
+    Weights,
 )
 from recommendations.tests.factories import act, give_vector, make_model, make_project, make_weights, run, score
 from recommendations.tests.first_issue_rows import make_first_issue
@@ -211,7 +214,7 @@ def beside(row: Assignment, cluster: Cluster, pocket: list[int]) -> dict[str, An
 
 def fill_the_admin(user: User) -> None:
     """A row in each table that only the admin shows."""
-    now, project = timezone.now(), Project.objects.earliest("pk")
+    now = timezone.now()
     broken = Run.objects.create(pipeline="recommendations", source="elsewhere", state="quarantined", error="it broke")
     Step.objects.create(run=broken, name="embed", fence=1, state="failed", error="it broke")
     Audit.objects.create(actor="carol_ops", action="run again", subject="run 1", note="it was quarantined")
@@ -233,7 +236,7 @@ def fill_the_admin(user: User) -> None:
         Task.objects.create(id=f"{number:032}", name=f"run {number}", func="f", started=now, stopped=now, success=done)
     Schedule.objects.get_or_create(name="nightly", func="engine.jobs.start", schedule_type="O")
     OrmQ.objects.create(key="ost", payload="nothing", lock=now)
-    Impression.objects.create(user=user, project=project, request="0" * 32, rank=1)
+    shown(user)
     said = Message.objects.create(user=user, message_id="m1", text="I like small models", said_at=now)
     MessageEmbedding.objects.want({said.pk: said.text})
     post = {"source": "github", "url": "https://example.org/1", "url_hash": "1", "collected_on": now}
@@ -257,3 +260,21 @@ def register_another() -> None:
     facts = {"live_since": timezone.now() - timedelta(days=90), "put_live_by": "carol_ops", "replaced": model}
     EmbeddingModel.objects.filter(pk=live.pk).update(checksum="53aa51172d" * 6, **facts)
     EmbeddingModel.objects.create(name="nomic-embed-text", provider="ollama", dimensions=768, state="retired")
+
+
+def shown(user: User) -> None:
+    """Sixty days of a list that rotates, by two versions of the weights, with some answers."""
+    projects, weights = list(Project.objects.order_by("pk")[:25]), list(Weights.objects.order_by("pk")[:2])
+    for day in range(60):
+        at, request = timezone.now() - timedelta(days=day), uuid4()
+        order = projects[day % 5 :] + projects[: day % 5]
+        facts = {"user": user, "request": request, "shown_at": at, "weights": weights[day % len(weights)]}
+        source = ("for you", "home", "api")[day % 3]
+        rows = Impression.objects.bulk_create(
+            Impression(project=each, rank=rank, source=source, **facts) for rank, each in enumerate(order, 1)
+        )
+        Response.objects.bulk_create(
+            Response(impression=row, kind=("click", "like", "save", "dismiss")[row.rank % 4])
+            for row in rows
+            if (row.rank * 7 + day) % (10 + row.rank) == 0
+        )

@@ -315,6 +315,7 @@ def models() -> Iterator[Stop]:
     pk = EmbeddingModel.objects.get(dimensions=1024).pk
     yield Stop("models", reverse("admin:engine_embeddingmodel_changelist"))
     yield Stop("models-live", reverse("admin:engine_embeddingmodel_act", args=[pk, "live"]))
+    yield Stop("engagement", reverse("admin:recommendations_impression_engagement"))
     yield Stop("models-wrong", reverse("admin:engine_embeddingmodel_changelist"), register_wrongly)
 
 
@@ -394,6 +395,7 @@ def test_every_page_of_a_site_with_nothing_in_it_says_what_fills_it(visit):
     for stop, told in [*EMPTY_TO_MEMBERS, *EMPTY_TO_CURATORS]:
         walk(visitor, [stop])
         expect(visitor.page.locator("main")).to_contain_text(told)
+    walk(visitor, [Stop("empty-engagement", reverse("admin:recommendations_impression_engagement"))], WCAG)
     lists = [stop for stop in STAFF if stop.then is None]
     walk(visitor, lists, WCAG)
 
