@@ -70,7 +70,9 @@ def graph(after: Mapping[str, Sequence[str]]) -> Graph:
     depths: dict[str, int] = {}
     for name, earlier in after.items():
         depths[name] = 1 + max((depths[each] for each in earlier), default=-1)
-    levels = [[name for name in after if depths[name] == level] for level in range(max(depths.values(), default=-1) + 1)]
+    levels = [
+        [name for name in after if depths[name] == level] for level in range(max(depths.values(), default=-1) + 1)
+    ]
     width = ROOM[0] * max(map(len, levels), default=1)
     boxes = {
         name: Box(name, (width - ROOM[0] * len(level)) / 2 + ROOM[0] * at + 12, 6 + ROOM[1] * depth)

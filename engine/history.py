@@ -115,7 +115,10 @@ def with_step(runs: QuerySet[Run]) -> QuerySet[Run]:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the step of a run is. done: units, of `total` that waited when it began; percent: None where it is open."""
+    """How far the step of a run is. done: units, of the `total` that waited when it began.
+
+    percent: None where nothing waited.
+    """
 
     stage: str
     done: int
@@ -208,7 +211,8 @@ def told(run: Any) -> Told:
     before, earlier = run_before(run), stages_before(run)
     for row in rows.values():
         row.usual = usual([stages[row.name] for stages in earlier if row.name in stages])
-        row.counts = list(compared(run.counts.get(row.name, {}), before.counts.get(row.name, {}) if before else None))
+        then = before.counts.get(row.name) if before and row.state == Step.State.DONE else None
+        row.counts = list(compared(run.counts.get(row.name, {}), then))
     going = progress(run)
     if going and going.stage in rows:
         rows[going.stage].progress = going

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import structlog
@@ -125,8 +126,8 @@ def prune(keep: int) -> int:
     """Of what is older than two weeks one look a day stays, for a year; returns how many went."""
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     old = Snapshot.objects.filter(at__lt=today - timedelta(days=KEPT_HOURLY))
-    last = old.annotate(day=TruncDay("at")).order_by("day", "-at").distinct("day").values("pk")
-    thinned = old.exclude(pk__in=list(last.values_list("pk", flat=True)))
+    last = old.annotate(day=TruncDay("at")).order_by("day", "-at").distinct("day").values_list("pk", "day")
+    thinned = old.exclude(pk__in=[pk for pk, _ in last])
     beyond = Snapshot.objects.filter(at__lt=today - timedelta(days=KEPT))
     return thinned.delete()[0] + beyond.delete()[0]
 
@@ -165,7 +166,7 @@ def moments(found: Sequence[Snapshot]) -> list[datetime]:
 
 
 class Slowness:
-    """Of a histogram, by its labels: how many, and the p50 and p95 in seconds over the whole time and at each moment."""
+    """Of a histogram, by its labels: how many, and quantiles in seconds over the whole time and at each moment."""
 
     def __init__(self, found: Sequence[Snapshot], figure: Figure) -> None:
         self.bounds = list(figure.buckets)
@@ -175,8 +176,11 @@ class Slowness:
         looks = [buckets(row.tallies.get(f"{figure.name}_bucket", {})) for row in found]
         for labels in sorted({key for look in looks for key in look}):
             self.grown[labels] = [
-                [increase(before.get(labels, {}).get(part, 0.0), after.get(labels, {}).get(part, 0.0)) for part in self.parts]
-                for before, after in zip(looks, looks[1:], strict=False)
+                [
+                    increase(before.get(labels, {}).get(part, 0.0), after.get(labels, {}).get(part, 0.0))
+                    for part in self.parts
+                ]
+                for before, after in pairwise(looks)
             ]
 
     def count(self, labels: str) -> int:

@@ -23,7 +23,7 @@ def language_models(days: int, counted: Mapping[str, float]) -> Versions:
     return Versions("Labels by language models", note, COLUMNS, rows)
 
 
-def made(days: int) -> QuerySet[Label, dict[str, Any]]:
+def made(days: int) -> QuerySet[Label, Any]:
     states = {state: Count("pk", filter=Q(state=state)) for state in Label.State.values}
     sums = {f"all_{name}": Sum(name) for name in ("calls", "prompt_tokens", "answer_tokens", "cost")}
     recent = Label.objects.filter(made_at__gte=Now() - timedelta(days=days)).values("source", by=F("model"))

@@ -114,7 +114,11 @@ def late(shown: Mapping[str, Any], live: Mapping[str, Sequence[Run]]) -> list[st
     """What should have happened by now, a sentence each."""
     said = [f"{line.label} was done last {line.past.last.finished_at:%-d %b, %H:%M} UTC." for line in shown["lines"]
             if line.late and line.past.last]  # fmt: skip
-    said += [f"The schedule “{each.name}” was due {each.next_run:%-d %b, %H:%M} UTC." for each in shown["schedules"] if each.late]
+    said += [
+        f"The schedule “{each.name}” was due {each.next_run:%-d %b, %H:%M} UTC."
+        for each in shown["schedules"]
+        if each.late
+    ]
     longest = timedelta(seconds=settings.TIMING.silence + settings.TIMING.slice)
     oldest = min((run.created_at for run in live.get("due", ())), default=None)
     if oldest and shown["now"] - oldest > longest and not live.get("running"):
@@ -138,7 +142,7 @@ def going(request: HttpRequest) -> HttpResponse:
     """The runs at work, as a part of the overview that is read again and again."""
     may_look(request)
     running = history.with_step(Run.objects.filter(state=Run.State.RUNNING).order_by("pk"))[: history.SHOWN]
-    return TemplateResponse(request, f"{TEMPLATES}/_going.html", {"going": rows(running), "polled": True})
+    return TemplateResponse(request, f"{TEMPLATES}/_going.html", {"going": rows(list(running)), "polled": True})
 
 
 # Assets
@@ -170,6 +174,15 @@ def materialise(request: HttpRequest) -> HttpResponse:
     for scope in chosen:
         ask(request, pipeline, scope, asset)
     return redirect("admin:engine_run_assets")
+
+
+def anew(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for another run of what a run that is over covered."""
+    may_operate(request)
+    run = get_object_or_404(Run, pk=pk)
+    note(request, "run anew", f"run {run.pk}", str(run))
+    ask(request, pipeline_named(run.pipeline), Scope(day=run.day, source=run.source), None)
+    return redirect("admin:engine_run_changelist")
 
 
 def whole(pipeline: Pipeline, day: date | None) -> list[Scope]:
@@ -238,7 +251,14 @@ def speeds(found: Sequence[Snapshot], figure: Figure) -> list[Speed]:
     """A row for each set of labels that was seen in that time, the slowest first."""
     slow = Slowness(found, figure)
     rows = [
-        Speed(figure, labels, slow.count(labels), slow.whole(labels, 0.5), slow.whole(labels, 0.95), slow.trend(labels, 0.95))
+        Speed(
+            figure,
+            labels,
+            slow.count(labels),
+            slow.whole(labels, 0.5),
+            slow.whole(labels, 0.95),
+            slow.trend(labels, 0.95),
+        )
         for labels in slow.grown
         if slow.count(labels)
     ]
@@ -291,7 +311,9 @@ def calls(request: HttpRequest) -> HttpResponse:
         for labels, trend in grown.get(figure.name, {}).items()
     ]
     sums = {name: sum(sum(trend.known) for trend in trends.values()) for name, trends in grown.items()}
-    return page(request, "calls", "Calls", rows=told, models=slots.fill("language_models", shown["days"], sums), **shown)
+    return page(
+        request, "calls", "Calls", rows=told, models=slots.fill("language_models", shown["days"], sums), **shown
+    )
 
 
 @dataclass(frozen=True)
@@ -326,12 +348,18 @@ def group_of(model: Any) -> str:
     """Where a table stands on the page of sizes."""
     if issubclass(model, Embedding):
         return "vectors and their texts"
-    return "the ledger and the machinery" if model._meta.app_label == "engine" else str(model._meta.app_config.verbose_name)
+    if model._meta.app_label == "engine":
+        return "the ledger and the machinery"
+    ours = {path.partition(".")[0] for path in settings.PIPELINES.values()}
+    app = model._meta.app_config
+    return str(app.verbose_name) if app.name in ours else "accounts, sessions and the queue"
 
 
 def total(found: Sequence[Snapshot], rows: Sequence[Size]) -> Size:
     each = [[row.trend.values[at] or 0 for row in rows] for at in range(len(found))]
-    return Size("together", sum(row.bytes for row in rows), Trend([row.taken_at for row in found], list(map(sum, each))))
+    return Size(
+        "together", sum(row.bytes for row in rows), Trend([row.taken_at for row in found], list(map(sum, each)))
+    )
 
 
 def take(request: HttpRequest) -> HttpResponse:
@@ -364,7 +392,9 @@ def cell(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:
-    def mounted(address: str, view: Callable[..., HttpResponse], name: str, only: Callable = require_safe) -> URLPattern:
+    def mounted(
+        address: str, view: Callable[..., HttpResponse], name: str, only: Callable = require_safe
+    ) -> URLPattern:
         return path(address, only(site.admin_view(view)), name=f"engine_run_{name}")
 
     return [
@@ -378,6 +408,7 @@ def urls(site: admin.AdminSite) -> list[URLPattern]:
         mounted("calls/", calls, "calls"),
         mounted("sizes/", sizes, "sizes"),
         mounted("measure/", take, "measure", require_POST),
+        mounted("<int:pk>/anew/", anew, "anew", require_POST),
         mounted("<int:pk>/told/", told, "told"),
         mounted("<int:pk>/cell/", cell, "cell"),
     ]

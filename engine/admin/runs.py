@@ -36,12 +36,12 @@ class Runs(ChangeList):
         past = history.past({(run.pipeline, run.source) for run in shown}) if shown else {}
         for run in shown:
             run.seconds, run.past = seconds[run.pk], past[run.pipeline, run.source]
-        self.result_list = shown  # type: ignore[assignment]
+        self.result_list = shown
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnly):
-    list_display = ("partition", "standing", "error", "took", "lately", "claims", "did", "created_at")
+    list_display = ("partition", "standing", "took", "lately", "error", "did", "claims", "created_at")
     list_filter = ("state", "pipeline", ("created_at", admin.DateFieldListFilter))
     search_fields = ("source", "error")
     search_help_text = "a source, or words of the reason"
@@ -104,7 +104,7 @@ class RunAdmin(ReadOnly):
         """A page to read; what can be done with a run has its own address."""
         run = self.get_object(request, unquote(object_id))
         if run is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return self.changeform_view(request, object_id)  # which says so
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request, run):
             raise PermissionDenied
         frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"Run {run.pk}", "subtitle": run}

@@ -30,7 +30,7 @@ def operate(context: Context) -> dict[str, Any]:
     """The staff's pages, on each of them and on the first page of the admin; those that this person may see."""
     request = context.get("request")
     match = request.resolver_match if request else None
-    if match is None or match.app_name != "admin":
+    if request is None or match is None or match.app_name != "admin":
         return {}
     here = str(match.url_name)
     stems = {address.rpartition("_")[0] + "_" for address, _ in settings.STAFF_PAGES.values()}  # engine_run_

@@ -33,7 +33,11 @@ def bar(value: float | None, usual: float | None = None, label: str = "") -> dic
     """A length against the usual one, which a line marks."""
     drawn = drawing.bar(value or 0, usual)
     told = f"{duration(value)}, usually {duration(usual)}" if usual else f"{duration(value)}, no usual yet"
-    return {"bar": drawn, "told": f"{label}: {told}" if label else told, "over": bool(usual and (value or 0) > 2 * usual)}
+    return {
+        "bar": drawn,
+        "told": f"{label}: {told}" if label else told,
+        "over": bool(usual and (value or 0) > 2 * usual),
+    }
 
 
 @register.inclusion_tag("admin/engine/_graph.html")

@@ -48,15 +48,18 @@ def make_going() -> None:
     now = timezone.now()
     going = Run.objects.create(pipeline="recommendations", state="running", owner="here:g1:7:1", fence=1)
     Run.objects.filter(pk=going.pk).update(lease_until=now + timedelta(days=1), counts={"embed": {"embedded": 3200}})
-    Step.objects.create(run=going, name="enrich", fence=1, state="done", finished_at=now, counts={"projects": 12})
+    Step.objects.create(
+        run=going, name="enrich", fence=1, state="done", started_at=now - timedelta(seconds=9), finished_at=now
+    )
     Step.objects.create(run=going, name="embed", fence=1, total=10_000, counts={"embedded": 3200})
     day = now.date() - timedelta(days=1)
     Run.objects.create(pipeline="issues", day=day)
+    worked = {"started_at": now - timedelta(seconds=4), "finished_at": now}
     stuck = Run.objects.create(
         pipeline="issues", source="reddit", day=day, state="quarantined", error="collect: its quota is spent " * 5
     )
-    Step.objects.create(run=stuck, name="collect", fence=5, state="failed", error="its quota is spent", finished_at=now)
-    WorkerGroup.objects.create(name="g1", host="here", pid=1, answered_at=now)
+    Step.objects.create(run=stuck, name="collect", fence=5, state="failed", error="its quota is spent", **worked)
+    WorkerGroup.objects.create(name="g60", host="here", pid=1, answered_at=now)
 
 
 def make_snapshot(at: datetime, hours: int, chance: random.Random) -> Snapshot:

@@ -21,16 +21,17 @@ BELOW = {"edge": "edge database outside pure", "database": "database pure", "out
 FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
-        "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets precision ranking recent"
-        " records schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known",
+        "pure": "cleaning clustering density drawing exemplars layout logs owner pipeline pockets precision ranking"
+        " recent records schemas scrubbing timing text tracing trends twins urls vectors versions words"
+        " embeddings.known",
         "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.fast.*"
         " embeddings.local embeddings.remote.* embeddings.weights testing testing.*",
-        "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
-        " runs sources standing tallies",
+        "database": "assets authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat history"
+        " ledger pruning runs sources standing tallies",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
         " embeddings.comparing embeddings.counting embeddings.filling embeddings.indexes embeddings.providers"
         " embeddings.reading embeddings.registering embeddings.watching following gates"
-        " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
+        " importing jobs management.* metrics output slots snapshots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
         "pure": "claims comparing first_labels taking taxonomy scoring reasons texts evaluation readiness schemas",
@@ -44,9 +45,9 @@ LAYERS = {
         "pure": "extracting filters identity keywords labels law schemas",
         "outside": "pocketbase",
         "database": "models models.* importing clusterings charting edits finding folding issuing exporting linking"
-        " publishing reading relabelling seeding",
+        " publishing reading relabelling seeding spending",
         "edge": "admin admin.* alike api api.* apps collecting labelling management.* pages pages.* pipeline purging"
-        " relaying searching stages urls",
+        " relaying searching stages urls waits",
     },
 }
 
