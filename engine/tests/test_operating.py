@@ -196,6 +196,13 @@ def test_a_run_is_not_changed_by_its_page(operator):
     assert operator.post(reverse("admin:engine_run_change", args=[run.pk]), {"state": "done"}).status_code == 403
 
 
+def test_a_run_that_is_over_is_asked_for_anew(operator):
+    run = Run.objects.create(pipeline="recommendations", state="done")
+    operator.post(at("anew", run.pk))
+    assert sorted(Run.objects.values_list("state", flat=True)) == ["done", "waiting"]
+    assert Audit.objects.values_list("action", "subject").get() == ("run anew", f"run {run.pk}")
+
+
 # Assets
 
 

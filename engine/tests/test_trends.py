@@ -31,9 +31,10 @@ def test_a_quantile_is_read_straight_on_within_its_bucket(counts, share, found):
 
 
 def test_a_trend_knows_its_last_value_and_its_rows_newest_first():
-    trend = Trend([1, 2, 3], [4.0, 5.0, None])
+    times = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
+    trend = Trend(times, [4.0, 5.0, None])
     assert trend.last == 5.0
-    assert trend.rows[0] == (3, None)
+    assert trend.rows[0] == (times[2], None)
 
 
 def test_a_line_breaks_where_nothing_is_known():
