@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import wraps
 from types import FrameType
 
@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.brokers import get_broker
 from django_q.cluster import Cluster
@@ -297,6 +298,23 @@ class Planned:
             "cluster": None,
             "intended_date_kwarg": None,
         }
+
+
+@dataclass(frozen=True)
+class Coming:
+    """A schedule as its row has it. late: it should have been rung by now, whatever its clock is off by."""
+
+    name: str
+    cron: str
+    next_run: datetime
+    late: bool
+
+
+def coming() -> list[Coming]:
+    """The schedules, the next one first."""
+    longest = timedelta(seconds=2 * settings.TIMING.schedule + settings.TIMING.silence)
+    rows = Schedule.objects.order_by("next_run", "pk").values_list("name", "cron", "next_run")
+    return [Coming(name, cron, due, timezone.now() - due > longest) for name, cron, due in rows if due]
 
 
 def ring_schedules() -> int:

@@ -69,8 +69,19 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Asset:
+    """What a stage makes, by the name that people know it by. after: assets that it is made from."""
+
+    name: str
+    stage: str
+    after: tuple[str, ...] = ()
+    group: str = ""
+
+
+@dataclass(frozen=True)
 class Pipeline:
-    """Stages in order. aliases: other names people know a stage by, name -> stage.
+    """Stages in order. aliases: other names people know a stage by, name -> stage. assets: what is made, each after
+    those that it comes from; job: the name people know all of it by.
 
     days: of a pipeline that goes by days, those that have something to work on, the earliest first. A run of a source
     goes through `collecting` and through nothing else. known: the sources there are; sources: those that are on.
@@ -84,6 +95,16 @@ class Pipeline:
     collecting: tuple[Stage, ...] = ()
     known: tuple[str, ...] = ()
     sources: Callable[[], Sequence[str]] = tuple
+    assets: tuple[Asset, ...] = ()
+    job: str = ""
+
+    @property
+    def graph(self) -> tuple[Asset, ...]:
+        """Its assets; of a pipeline that names none a row of its stages."""
+        if self.assets:
+            return self.assets
+        names = [stage.name for stage in (*self.collecting, *self.stages)]
+        return tuple(Asset(name, name, tuple(names[max(at - 1, 0) : at])) for at, name in enumerate(names))
 
     def of(self, source: str) -> tuple[Stage, ...]:
         """What a run of that source goes through; "" is none in particular."""

@@ -3,11 +3,19 @@
 collect: a source and a day of posts.
 """
 
-from engine.pipeline import Pipeline
+from engine.pipeline import Asset, Pipeline
 from issues.clusterings import days
 from issues.collecting import KNOWN, PIPELINE, sources
 from issues.stages import COLLECTING, STAGES
 
+ASSETS = (
+    Asset("bronze.raw_items", "collect", (), "bronze"),
+    Asset("embed", "embed", ("bronze.raw_items",), "silver"),
+    Asset("silver.clusters", "cluster", ("embed",), "silver"),
+    Asset("gold.issues", "label", ("silver.clusters",), "gold"),
+    Asset("chart", "chart", ("gold.issues",), "gold"),
+    Asset("index", "index", ("gold.issues",), "gold"),
+)
 ISSUES = Pipeline(
     name=PIPELINE,
     stages=STAGES,
@@ -16,6 +24,7 @@ ISSUES = Pipeline(
     collecting=COLLECTING,
     known=KNOWN,
     sources=sources,
+    assets=ASSETS,
     # The asset names of the Dagster pipeline, for those who know it by them.
     aliases={
         "raw_items": "collect",

@@ -16,6 +16,7 @@ SCHEDULES = (
     Planned("proposed intents", "50 4 * * *", "chore", ("intents",)),
     Planned("stars of people", "*/5 * * * *", "chore", ("stars",)),
     Planned("what vanished", "35 * * * *", "chore", ("purge",)),
+    Planned("snapshot", "0 * * * *", "chore", ("snapshot",)),
     Planned("prune", "40 3 * * *", "prune"),
     Planned("indexes", "25 * * * *", "chore", ("indexes",)),
     Planned("agreement of models", "10 5 * * *", "chore", ("agreement",)),

@@ -299,6 +299,8 @@ SLOTS = {
     "growing": "ostsite.bridge.growing",
     "subjects": "ostsite.bridge.subjects",
     "subjects_named": "ostsite.bridge.subjects_named",
+    "outbox": "issues.waits.outbox",
+    "language_models": "issues.spending.language_models",
 }
 # What `prune` empties: name -> function(how many to keep) -> how many went.
 PRUNED = {
@@ -313,10 +315,25 @@ PRUNED = {
     "first_issues": "recommendations.first_issues.prune",
     "sessions": "engine.pruning.sessions",
     "vectors": "engine.embeddings.changing.prune",
+    "snapshots": "engine.snapshots.prune",
 }
 # Which embedding models readers still need though they are retired: functions that give their ids. And what the page of
 # the models shows besides: functions that give a table each (engine/versions.py).
 MODEL_READERS = ("recommendations.generations.models_read", "issues.clusterings.models_read")
+# The staff's pages, in the order of the bar above them: name -> name of the address in the admin, permission.
+STAFF_PAGES = {
+    "Overview": ("engine_run_overview", "engine.view_run"),
+    "Runs": ("engine_run_changelist", "engine.view_run"),
+    "Assets": ("engine_run_assets", "engine.view_run"),
+    "Sources": ("engine_source_changelist", "engine.view_source"),
+    "Models": ("engine_embeddingmodel_changelist", "engine.view_embeddingmodel"),
+    "Embeddings": ("engine_run_embeddings", "engine.view_run"),
+    "Latency": ("engine_run_latency", "engine.view_run"),
+    "Calls": ("engine_run_calls", "engine.view_run"),
+    "Sizes": ("engine_run_sizes", "engine.view_run"),
+    "Anomalies": ("engine_anomaly_changelist", "engine.view_anomaly"),
+    "Audit": ("engine_audit_changelist", "engine.view_audit"),
+}
 VERSIONS = ("recommendations.versions.taxonomy", "recommendations.versions.weights")
 # What a schedule may name besides, name -> function that says what it did; and figures for /metrics of tables of ours.
 CHORES = {
@@ -327,6 +344,7 @@ CHORES = {
     "intents": "recommendations.intents.by_clock",
     "indexes": "engine.embeddings.indexes.by_clock",
     "agreement": "engine.embeddings.comparing.by_clock",
+    "snapshot": "engine.snapshots.by_clock",
 }
 FIGURES = ("engine.standing.figures", "issues.publishing.figures", "recommendations.serving.figures")
 # What all processes add up in the table of tallies, for /metrics.

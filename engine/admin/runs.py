@@ -1,21 +1,24 @@
 """The ledger: what ran, what waits, what people did by hand, and the buttons that go with it."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import Min, OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from engine import jobs, ledger, runs, standing
-from engine.admin.base import Admin, ReadOnly, ReadOnlyRows, note
-from engine.models import Anomaly, Audit, Run, Step, WorkerGroup
+from engine import history, jobs, ledger, runs, standing
+from engine.admin import operating
+from engine.admin.base import Admin, ReadOnly, note
+from engine.models import Anomaly, Audit, Run, WorkerGroup
 from engine.pipeline import Scope
 
 
@@ -23,41 +26,33 @@ def in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items())
 
 
-def whole_seconds(length: timedelta | None) -> str:
-    return "" if length is None else str(timedelta(seconds=round(length.total_seconds())))
+class Runs(ChangeList):
+    """With what each run on the page took, and what runs of its kind usually take: two queries a page."""
 
-
-class StepRows(ReadOnlyRows):
-    model = Step
-    verbose_name_plural = "steps, a row for each stage of each claim"
-    fields = readonly_fields = ("name", "fence", "state", "total", "did", "took", "error")
-
-    @admin.display(description="counts")
-    def did(self, step: Step) -> str:
-        return in_words(step.counts)
-
-    @admin.display(description="duration")
-    def took(self, step: Step) -> str:
-        return whole_seconds(step.finished_at - step.started_at if step.finished_at else None)
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        shown: list[Any] = list(self.result_list)
+        seconds = history.worked([run.pk for run in shown]) if shown else {}
+        past = history.past({(run.pipeline, run.source) for run in shown}) if shown else {}
+        for run in shown:
+            run.seconds, run.past = seconds[run.pk], past[run.pipeline, run.source]
+        self.result_list = shown
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnly):
-    list_display = ("partition", "state", "error", "took", "claims", "did", "created_at")
+    list_display = ("partition", "standing", "took", "lately", "error", "did", "claims", "created_at")
     list_filter = ("state", "pipeline", ("created_at", admin.DateFieldListFilter))
     search_fields = ("source", "error")
     search_help_text = "a source, or words of the reason"
     ordering = ("-pk",)
-    fields = (
-        "partition", "state", "error", "did", "took", "stages", "force", "claims", "attempts", "owner", "lease_until",
-        "next_attempt_at", "created_at", "finished_at",
-    )  # fmt: skip
-    inlines = (StepRows,)
     actions = ("run_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        begun = Step.objects.filter(run=OuterRef("pk")).order_by().values("run").annotate(first=Min("started_at"))
-        return super().get_queryset(request).annotate(begun_at=Subquery(begun.values("first")))
+        return history.with_step(super().get_queryset(request))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return Runs
 
     @admin.display(description="run", ordering="pipeline")
     def partition(self, run: Run) -> str:
@@ -71,10 +66,17 @@ class RunAdmin(ReadOnly):
     def did(self, run: Run) -> str:
         return "; ".join(f"{stage}: {in_words(counts)}" for stage, counts in run.counts.items())
 
-    @admin.display(description="duration")
-    def took(self, run: Run) -> str:
-        begun = getattr(run, "begun_at", None)
-        return whole_seconds((run.finished_at or timezone.now()) - begun if begun else None)
+    @admin.display(description="state", ordering="state")
+    def standing(self, run: Run) -> str:
+        return render_to_string("admin/engine/run/_cell.html", {"run": run, "progress": history.progress(run)})
+
+    @admin.display(description="worked on")
+    def took(self, run: Any) -> str:
+        return render_to_string("admin/engine/run/_took.html", {"seconds": run.seconds, "usual": run.past.usual})
+
+    @admin.display(description="lately")
+    def lately(self, run: Any) -> str:
+        return render_to_string("admin/engine/run/_lately.html", {"past": run.past})
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("engine.change_run")
@@ -85,6 +87,7 @@ class RunAdmin(ReadOnly):
         return [
             path("request/", ask, name="engine_run_request"),
             path("<int:pk>/again/", again, name="engine_run_again"),
+            *operating.urls(self.admin_site),
             *super().get_urls(),
         ]
 
@@ -98,8 +101,15 @@ class RunAdmin(ReadOnly):
         return super().changelist_view(request, {**(extra_context or {}), **shown})
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        extra = {"operates": self.has_operate_permission(request)}
-        return self.changeform_view(request, object_id, extra_context=extra)
+        """A page to read; what can be done with a run has its own address."""
+        run = self.get_object(request, unquote(object_id))
+        if run is None:
+            return self.changeform_view(request, object_id)  # which says so
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request, run):
+            raise PermissionDenied
+        frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"Run {run.pk}", "subtitle": run}
+        frame |= {"run": run, "told": history.told(run), "operates": self.has_operate_permission(request)}
+        return TemplateResponse(request, "admin/engine/run/run.html", frame)
 
     @admin.action(description="Run again", permissions=["operate"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:

@@ -5,6 +5,7 @@ from engine.models.embedding import Claimed, Embedding, EmbeddingQuerySet
 from engine.models.embedding_model import EmbeddingModel
 from engine.models.paid import PaidVector
 from engine.models.run import Audit, Run, Step
+from engine.models.snapshot import Snapshot
 from engine.models.source import Fetch, Source, Upstream
 from engine.models.tally import Tally
 from engine.models.worker import Anomaly, WorkerGroup
@@ -22,6 +23,7 @@ __all__ = [
     "IdempotentReply",
     "PaidVector",
     "Run",
+    "Snapshot",
     "Source",
     "Step",
     "Tally",

@@ -74,6 +74,7 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(fields=["pipeline", "source", "day", "-id"], name="runs_of_a_partition"),
+            models.Index(fields=["pipeline", "source", "-id"], name="runs_of_a_source"),
         ]
 
     def __str__(self) -> str:
@@ -113,6 +114,7 @@ class Step(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "name", "fence"], name="one_step_per_claim")]
+        indexes = [models.Index(fields=["name", "-id"], name="steps_of_a_stage")]
         ordering = ["pk"]
 
     def __str__(self) -> str:

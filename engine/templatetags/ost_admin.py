@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django import template
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.template import Context
 from django.urls import reverse
 
 from engine.embeddings import filling
@@ -21,6 +23,26 @@ class Waiting(NamedTuple):
     number: int
     label: str
     url: str
+
+
+@register.inclusion_tag("admin/engine/_operate.html", takes_context=True)
+def operate(context: Context) -> dict[str, Any]:
+    """The staff's pages, on each of them and on the first page of the admin; those that this person may see."""
+    request = context.get("request")
+    match = request.resolver_match if request else None
+    if request is None or match is None or match.app_name != "admin":
+        return {}
+    here = str(match.url_name)
+    stems = {address.rpartition("_")[0] + "_" for address, _ in settings.STAFF_PAGES.values()}  # engine_run_
+    if here != "index" and not here.startswith(tuple(stems)):
+        return {}
+    return {"pages": list(listed(request.user, here))}
+
+
+def listed(user: User | AnonymousUser, here: str) -> Iterator[tuple[str, str, bool]]:
+    for name, (address, permission) in settings.STAFF_PAGES.items():
+        if user.has_perm(permission):
+            yield name, reverse(f"admin:{address}"), here == address
 
 
 @register.simple_tag

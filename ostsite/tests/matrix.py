@@ -159,6 +159,14 @@ the tables of one app, the engine's: admin:app_list
     POST        door  door  door  404   404   200   200   door  door  door  door  door
 a run, asked for by hand: admin:engine_run_request admin:engine_run_again admin:engine_source_collect
     POST        door  door  door  403   403   302   302   door  door  door  door  door
+the operator's pages: admin:engine_run_overview admin:engine_run_going admin:engine_run_assets
+        admin:engine_run_latency admin:engine_run_embeddings admin:engine_run_calls admin:engine_run_sizes
+        admin:engine_run_told admin:engine_run_cell
+    GET         door  door  door  403   403   200   200   door  door  door  door  door
+one figure over time, of which none is named here: admin:engine_run_series
+    GET         door  door  door  403   403   400   400   door  door  door  door  door
+what an operator has done at once: admin:engine_run_materialise admin:engine_run_measure admin:engine_run_anew
+    POST        door  door  door  403   403   302   302   door  door  door  door  door
 an embedding model, registered by hand: admin:engine_embeddingmodel_register
     GET         door  door  door  403   403   405   405   door  door  door  door  door
     POST        door  door  door  403   403   400   400   door  door  door  door  door

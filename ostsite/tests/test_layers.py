@@ -22,15 +22,16 @@ FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets precision ranking recent"
-        " records schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known",
+        " records schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known drawing"
+        " trends",
         "outside": "brokers collectors collectors.* dialling documents groups http lines llm embeddings.base"
         " embeddings.fast.* embeddings.local embeddings.remote.* embeddings.weights testing testing.*",
         "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
-        " runs sources standing tallies",
+        " runs sources standing tallies assets history",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
         " embeddings.comparing embeddings.counting embeddings.filling embeddings.indexes embeddings.providers"
         " embeddings.reading embeddings.registering embeddings.watching following gates importing jobs management.*"
-        " metrics output slots pages probe reconciling templatetags.* worker",
+        " metrics output slots pages probe reconciling templatetags.* worker snapshots",
     },
     "recommendations": {
         "pure": "claims comparing first_labels listening taking taxonomy scoring reasons texts evaluation readiness"
@@ -47,9 +48,9 @@ LAYERS = {
         "pure": "extracting filters identity keywords labels law schemas",
         "outside": "pocketbase",
         "database": "models models.* importing clusterings charting edits finding folding issuing exporting linking"
-        " publishing reading relabelling seeding",
+        " publishing reading relabelling seeding spending",
         "edge": "admin admin.* alike api api.* apps collecting labelling management.* pages pages.* pipeline purging"
-        " relaying searching stages urls",
+        " relaying searching stages urls waits",
     },
 }
 

@@ -43,6 +43,7 @@ def said(world: World, place: Place, method: str) -> dict[str, object]:
         "api_me PATCH": {"bio": "I mend bicycles"},
         "api_me DELETE": {"confirm": "alice_ml"},
         "admin:engine_run_request POST": {"pipeline": "recommendations"},
+        "admin:engine_run_materialise POST": {"pipeline": "recommendations"},
         "admin:engine_source_collect POST": {"source": "recommendations/github"},
     }
     if place.name == "issue_act":

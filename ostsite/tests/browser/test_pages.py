@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
@@ -16,7 +16,8 @@ from django.core.management import call_command
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from engine.models import EmbeddingModel
+from engine.models import EmbeddingModel, Run
+from engine.tests.sixty_days import make_sixty_days
 from issues.models import Clustering, Issue, IssueEdit
 from ostsite.tests.browser.conftest import NARROW, WIDE, Theme, Visitor
 from ostsite.tests.browser.furniture import fill_the_admin, furnish
@@ -319,6 +320,19 @@ def models() -> Iterator[Stop]:
     yield Stop("models-wrong", reverse("admin:engine_embeddingmodel_changelist"), register_wrongly)
 
 
+def operating() -> Iterator[Stop]:
+    """The operator's pages, over sixty days where they go over time, and runs in each state."""
+    for name in ("overview", "assets"):
+        yield Stop(f"operate-{name}", reverse(f"admin:engine_run_{name}"))
+    for name in ("latency", "embeddings", "calls", "sizes"):
+        yield Stop(f"operate-{name}", reverse(f"admin:engine_run_{name}") + "?days=60")
+    for state in ("done", "running", "quarantined"):
+        run = Run.objects.filter(state=state).latest("pk")
+        yield Stop(f"operate-run-{state}", reverse("admin:engine_run_change", args=[run.pk]))
+    asked = {"days": 60, "figure": "ost_recommendation_latency_seconds", "labels": '{"kind":"live"}'}
+    yield Stop("operate-series", f"{reverse('admin:engine_run_series')}?{urlencode(asked)}")
+
+
 def tables() -> Iterator[Stop]:
     """A list of each kind in the admin, and the form of its first row."""
     kinds = {type(kind): table for table, kind in admin.site._registry.items()}
@@ -351,6 +365,8 @@ def test_every_page_of_the_staff(visit):
     walk(visitor, SECOND_FACTOR)
     walk(visitor, curating())
     walk(visitor, models(), WCAG)
+    make_sixty_days()
+    walk(visitor, operating(), WCAG)
     walk(visitor, STAFF, WCAG)
     visitor.page.set_viewport_size(WIDE)
     visitor.page.locator("#toggle-nav-sidebar").click()  # it was looked at, and would take half of the time
@@ -398,6 +414,8 @@ def test_every_page_of_a_site_with_nothing_in_it_says_what_fills_it(visit):
     walk(visitor, [Stop("empty-engagement", reverse("admin:recommendations_impression_engagement"))], WCAG)
     lists = [stop for stop in STAFF if stop.then is None]
     walk(visitor, lists, WCAG)
+    for name in ("overview", "assets", "latency", "embeddings", "calls", "sizes"):
+        walk(visitor, [Stop(f"empty-{name}", reverse(f"admin:engine_run_{name}"))], WCAG)
 
 
 # Ways to use it

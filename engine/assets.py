@@ -1,0 +1,114 @@
+"""The graph of what pipelines make: each asset with its state, as the newest steps of its stage tell it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from engine.models import Run, Step
+from engine.pipeline import Asset, Pipeline, Scope
+from engine.runs import get_pipeline
+
+SIGNS = {"fresh": "✓", "stale": "◐", "running": "…", "failed": "✕", "never": ""}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The newest step of a stage, and when it was done last, with something or with nothing to do."""
+
+    run: int | None = None
+    run_state: str = ""
+    step: str = ""
+    error: str = ""
+    done_at: datetime | None = None
+    moved_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """An asset with how it stands. waiting: at the last snapshot, or None. feeds: what comes after it."""
+
+    pipeline: Pipeline
+    asset: Asset
+    standing: Standing
+    waiting: int | None
+    state: str
+    feeds: Sequence[str]
+
+    @property
+    def sign(self) -> str:
+        return SIGNS[self.state]
+
+    @property
+    def again(self) -> int | None:
+        """The run to try again, where that helps."""
+        return self.standing.run if self.state == "failed" else None
+
+
+def graphs(waiting: Mapping[str, int]) -> list[tuple[Pipeline, list[Node]]]:
+    """Each pipeline with its assets in order; in one query. waiting: "pipeline/stage" -> how many."""
+    pipelines = [get_pipeline(name) for name in settings.PIPELINES]
+    found = standings([(pipeline.name, asset.stage) for pipeline in pipelines for asset in pipeline.graph])
+    return [(pipeline, nodes(pipeline, found, waiting)) for pipeline in pipelines]
+
+
+def nodes(pipeline: Pipeline, found: Mapping[tuple[str, str], Standing], waiting: Mapping[str, int]) -> list[Node]:
+    moved = {asset.name: found[pipeline.name, asset.stage].moved_at for asset in pipeline.graph}
+    made = []
+    for asset in pipeline.graph:
+        standing, waits = found[pipeline.name, asset.stage], waiting.get(f"{pipeline.name}/{asset.stage}")
+        newest = max((moment for each in asset.after if (moment := moved[each])), default=None)
+        feeds = [each.name for each in pipeline.graph if asset.name in each.after]
+        made.append(Node(pipeline, asset, standing, waits, state_of(standing, waits, newest), feeds))
+    return made
+
+
+def state_of(standing: Standing, waiting: int | None, upstream: datetime | None) -> str:
+    """upstream: when something before it last changed anything."""
+    if standing.step == Step.State.RUNNING and standing.run_state == Run.State.RUNNING:
+        return "running"
+    if standing.step == Step.State.FAILED or (standing.step and standing.run_state == Run.State.QUARANTINED):
+        return "failed"
+    if standing.done_at is None:
+        return "never"
+    return "stale" if waiting or (upstream and upstream > standing.done_at) else "fresh"
+
+
+def standings(stages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
+    """Of each stage of a pipeline."""
+    pairs = sorted(set(stages))
+    done = """
+        SELECT s.finished_at FROM engine_step s JOIN engine_run r ON r.id = s.run_id
+        WHERE s.name = k.stage AND r.pipeline = k.pipeline AND s.state = 'done' {} ORDER BY s.id DESC LIMIT 1"""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT k.pipeline, k.stage, n.run_id, coalesce(n.run_state, ''), coalesce(n.state, ''),
+                coalesce(n.error, ''), ({done.format("")}),
+                ({done.format("AND EXISTS (SELECT FROM jsonb_each_text(s.counts) WHERE value <> '0')")})
+            FROM unnest(%s::text[], %s::text[]) k (pipeline, stage)
+            LEFT JOIN LATERAL (
+                SELECT s.run_id, s.state, s.error, r.state AS run_state
+                FROM engine_step s JOIN engine_run r ON r.id = s.run_id
+                WHERE s.name = k.stage AND r.pipeline = k.pipeline ORDER BY s.id DESC LIMIT 1) n ON true
+            """,  # noqa: S608  constants of this module
+            [[pipeline for pipeline, _ in pairs], [stage for _, stage in pairs]],
+        )
+        return {(row[0], row[1]): Standing(*row[2:]) for row in cursor.fetchall()}
+
+
+def scopes(pipeline: Pipeline, asset: Asset, day: date | None) -> list[Scope]:
+    """What is to run so that the asset is made anew: its source's runs, or the pipeline's own."""
+    if asset.stage in {stage.name for stage in pipeline.collecting}:
+        return [Scope(day=day, source=name) for name in pipeline.sources()]
+    return [Scope(day=day)]
+
+
+def days(pipeline: Pipeline) -> list[date]:
+    """Those that an asset may be made for by hand, the newest first; none of a pipeline without days."""
+    today: Any = timezone.now().date()
+    return [today - timedelta(days=back) for back in range(1, 15)] if pipeline.by_day else []
