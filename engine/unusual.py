@@ -6,7 +6,7 @@ deviations, and an effect that a person would call one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from math import exp, log, log1p, sqrt
 from statistics import median
 from typing import NamedTuple
@@ -184,7 +184,7 @@ def stopped(pauses: Sequence[float], now: float, last: date, what: str) -> Findi
     return Finding("silent", now, usual, f"{said}; usually {between(usual)} hours pass", last)
 
 
-def share(past: Sequence[Day], newest: Day, kind: str, what: str, of: str) -> Finding | None:
+def share(past: Sequence[Day], newest: Day, kind: str, what: str) -> Finding | None:
     """A larger part than usual, of the newest day or of it and the day before together."""
     known = [each for each in past if each.of]
     if len(known) < LEAST_DAYS or not newest.of:
@@ -197,7 +197,7 @@ def share(past: Sequence[Day], newest: Day, kind: str, what: str, of: str) -> Fi
     if not worse or max(wilson(newest.value, newest.of), wilson(both.value, both.of)) < most:
         return None
     usual = Usual(middle, min(shares), sorted(shares)[int(0.9 * len(shares))])
-    said = f"{number(newest.value)} of {number(newest.of)} {of} {what} on {called(newest.day)}"
+    said = f"{number(newest.value)} of {number(newest.of)} {what} on {called(newest.day)}"
     said += f", {newest.value / newest.of:.0%}; usually {middle:.1%}"
     return Finding(kind, newest.value / newest.of, usual, said, newest.day)
 
@@ -258,7 +258,7 @@ def number(value: float) -> str:
 
 
 def time_of(seconds: float) -> str:
-    """Seconds below two minutes, then whole minutes."""
+    """In seconds below two minutes, in minutes below two hours."""
     if seconds < 120:
         return f"{round(seconds)} s"
-    return str(timedelta(seconds=round(seconds)))
+    return f"{round(seconds / 60)} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

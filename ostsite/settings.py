@@ -322,6 +322,7 @@ CHORES = {
     "stars": "recommendations.stars.by_clock",
     "indexes": "engine.embeddings.indexes.by_clock",
     "agreement": "engine.embeddings.comparing.by_clock",
+    "anomalies": "engine.noticing.by_clock",
 }
 FIGURES = ("engine.standing.figures", "issues.publishing.figures", "recommendations.serving.figures")
 # What all processes add up in the table of tallies, for /metrics.
@@ -332,6 +333,8 @@ TALLIES = (
     "recommendations.serving.TALLIES",
     "ostsite.latency.TALLIES",
 )
+# Of which tallies, with the labels `of` and `outcome`, which outcomes are misses; more of them than usual is noticed.
+MISSES = {"ost_recommendation_answers_total": ("no_vector", "no_neighbour")}
 SCHEDULES = "ostsite.schedules.SCHEDULES"
 TIMING = Timing()
 RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting worker knows its predecessors

@@ -6,7 +6,7 @@ from engine.models.embedding_model import EmbeddingModel
 from engine.models.paid import PaidVector
 from engine.models.run import Audit, Run, Step
 from engine.models.source import Fetch, Source, Upstream
-from engine.models.tally import Tally
+from engine.models.tally import Daily, Tally
 from engine.models.worker import Anomaly, WorkerGroup
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ApiKey",
     "Audit",
     "Claimed",
+    "Daily",
     "Embedding",
     "EmbeddingModel",
     "EmbeddingQuerySet",

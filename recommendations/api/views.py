@@ -96,6 +96,7 @@ class Recommendations(View):
             made_at, weights = (found.computed_at, found.weights.version) if found else (None, None)
         if rows:
             serving.took(began, bool(found), bool(found and found.rows[0]["cold_start"]))
+        serving.answered("list", not (rows and rows[0].cold_start), bool(rows))
         body = JSONRenderer().render(facts_of(username, rows, made_at, weights))
         kept = body, etag_of(body)
         if rows and (not found or (found.generation and not found.reading)):
