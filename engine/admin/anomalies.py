@@ -1,5 +1,6 @@
 """What should not be: newest first, each with its sentence, what was seen beside what is usual, and its run."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from engine.admin.base import Admin, note
 from engine.models import Anomaly
+from engine.unusual import time_of
 
 STATES = {"new": Q(seen_at=None), "seen": Q(seen_at__isnull=False)}
 WIDTH, HEIGHT = 120, 14  # of a bar
@@ -43,7 +45,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Anomaly)
 class AnomalyAdmin(Admin):
-    """Whoever may take one off the list may say that it was seen: then it stays, and is noticed again only if it goes on."""
+    """Whoever may take one off the list may say that it was seen: it stays, and is new again if it goes on."""
 
     list_display = ("kind", "message", "beside_usual", "its_run", "state", "count", "last_at", "first_at")
     list_filter = (StateFilter, KindFilter)
@@ -66,7 +68,7 @@ class AnomalyAdmin(Admin):
 
     @admin.display(description="value, and what is usual")
     def beside_usual(self, anomaly: Anomaly) -> str | SafeString:
-        return bar(anomaly.figures) if is_whole(anomaly.figures) else ""
+        return bar(anomaly.figures, UNITS.get(anomaly.kind, written)) if is_whole(anomaly.figures) else ""
 
     @admin.display(description="run")
     def its_run(self, anomaly: Anomaly) -> str | SafeString:
@@ -96,11 +98,19 @@ class AnomalyAdmin(Admin):
         self.message_user(request, f"{count} {'is' if count == 1 else 'are'} {what}.", messages.SUCCESS)
 
 
+def written(value: float) -> str:
+    """Whole where it is large, with what tells it apart where it is small."""
+    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.2g}"
+
+
+UNITS: dict[str, Callable[[float], str]] = {"duration": time_of, "failures": "{:.1%}".format, "misses": "{:.1%}".format}
+
+
 def is_whole(figures: dict[str, Any]) -> bool:
     return all(isinstance(figures.get(name), int | float) for name in ("value", "middle", "low", "high"))
 
 
-def bar(figures: dict[str, float]) -> SafeString:
+def bar(figures: dict[str, float], write: Callable[[float], str]) -> SafeString:
     """A line from 0 to the most; on it what is usual as a band, its middle as a stroke, and the value as a dot."""
     most = 1.1 * max(figures["value"], figures["high"]) or 1
     at = {name: f"{6 + (WIDTH - 12) * max(value, 0) / most:.1f}" for name, value in figures.items()}
@@ -111,10 +121,5 @@ def bar(figures: dict[str, float]) -> SafeString:
         '<path class="middle" d="M{} 2v10"/><circle class="value" cx="{}" cy="7" r="4"/></svg>',
         WIDTH, HEIGHT, WIDTH, HEIGHT, WIDTH - 6, at["low"], wide, at["middle"], at["value"],
     )  # fmt: skip
-    told = (written(figures[name]) for name in ("value", "low", "high"))
+    told = (write(figures[name]) for name in ("value", "low", "high"))
     return format_html('{}<span class="figures"><b>{}</b> <span>usually {} to {}</span></span>', shape, *told)
-
-
-def written(value: float) -> str:
-    """Whole where it is large, with what tells it apart where it is small."""
-    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.2g}"
