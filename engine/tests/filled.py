@@ -15,7 +15,7 @@ from recommendations.models import Project, ProjectEmbedding
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 LABELS = {
     "provider": "openai", "model": "tiny", "outcome": "answered", "error_type": "provider", "pipeline": "issues",
-    "stage": "embed", "kind": "live", "method": "GET", "status": "2xx", "route": "for_you",
+    "stage": "embed", "kind": "live", "method": "GET", "status": "2xx", "route": "for_you", "of": "list",
 }  # fmt: skip
 
 

@@ -22,15 +22,15 @@ FRAMEWORK = {"django", "psycopg", "pgvector"}
 LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets precision ranking recent"
-        " records schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known",
+        " records schemas scrubbing timing text tracing twins unusual urls vectors versions words embeddings.known",
         "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.fast.*"
         " embeddings.local embeddings.remote.* embeddings.weights testing testing.*",
-        "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
+        "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat history ledger pruning"
         " runs sources standing tallies",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
         " embeddings.comparing embeddings.counting embeddings.filling embeddings.indexes embeddings.providers"
         " embeddings.reading embeddings.registering embeddings.watching following gates"
-        " importing jobs management.* metrics output slots pages probe reconciling templatetags.* worker",
+        " importing jobs management.* metrics noticing output slots pages probe reconciling templatetags.* worker",
     },
     "recommendations": {
         "pure": "claims comparing first_labels taking taxonomy scoring reasons texts evaluation readiness schemas",
