@@ -194,8 +194,11 @@ def keep(made: World, now: datetime) -> None:
         )
         took.append({name: float(seconds[at]) for name, seconds in made.seconds.items()})
     Run.objects.bulk_create(runs)
-    Step.objects.bulk_create(
-        Step(run=run, name=name, fence=1, state=Step.State.DONE, counts=run.counts[name],
-             started_at=run.finished_at - timedelta(seconds=length), finished_at=run.finished_at)
-        for run, lengths in zip(runs, took, strict=True) for name, length in lengths.items()
-    )  # fmt: skip
+    rows = [(run, name, length) for run, lengths in zip(runs, took, strict=True) for name, length in lengths.items()]
+    Step.objects.bulk_create(step(run, name, length) for run, name, length in rows)
+
+
+def step(run: Run, name: str, length: float) -> Step:
+    ended = run.finished_at or timezone.now()
+    facts = {"state": Step.State.DONE, "counts": run.counts[name], "started_at": ended - timedelta(seconds=length)}
+    return Step(run=run, name=name, fence=1, finished_at=ended, **facts)

@@ -148,7 +148,7 @@ def of_vectors(day: date) -> Iterator[Anomaly]:
         if day not in kept[name]:
             mean = mean_of(table, model, day)
             Daily.objects.bulk_create([Daily(name=name, day=day, figures={"mean": mean})], ignore_conflicts=True)
-            if finding := turned({**kept[name], day: mean}, day, f"the texts of {table.subject_name}"):
+            if finding := turned({**kept[name], day: mean}, day, f"texts of {table.subject_name}"):
                 yield anomaly(finding, f"{table.subject_name} {model.name}")
 
 

@@ -219,8 +219,8 @@ def drift(past: Sequence[Day], newest: Day, what: str) -> Finding | None:
     usual = of_values(values)
     if newest.value < usual.middle + max(DEVIATIONS * deviation(values), usual.middle, TURN):
         return None
-    said = f"what {what} of {called(newest.day)} say lies {newest.value:.3f} from what they usually say"
-    said += f"; usually {usual.low:.3f} to {usual.high:.3f} (cosine distance of the mean vectors)"
+    said = f"the mean vector of {what} of {called(newest.day)} lies {newest.value:.3f} from the usual one"
+    said += f" (cosine distance); usually {usual.low:.3f} to {usual.high:.3f}"
     return Finding("drift", newest.value, usual, said, newest.day)
 
 

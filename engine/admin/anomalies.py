@@ -6,8 +6,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -47,7 +48,7 @@ class KindFilter(admin.SimpleListFilter):
 class AnomalyAdmin(Admin):
     """Whoever may take one off the list may say that it was seen: it stays, and is new again if it goes on."""
 
-    list_display = ("kind", "message", "beside_usual", "its_run", "state", "count", "last_at", "first_at")
+    list_display = ("kind", "message", "beside_usual", "its_run", "when", "state")
     list_filter = (StateFilter, KindFilter)
     search_fields = ("subject", "message")
     search_help_text = "a source, a stage, a run, or words of the sentence"
@@ -56,6 +57,9 @@ class AnomalyAdmin(Admin):
         "kind", "subject", "message", "beside_usual", "its_run", "state", "count", "first_at", "last_at", "seen_at",
     )  # fmt: skip
     actions = ("say_seen", "say_new")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "title": "Anomalies"})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -77,6 +81,13 @@ class AnomalyAdmin(Admin):
         return format_html(
             '<a href="{}">run {}</a>', reverse("admin:engine_run_change", args=[anomaly.run_id]), anomaly.run_id
         )
+
+    @admin.display(description="noticed", ordering="last_at")
+    def when(self, anomaly: Anomaly) -> SafeString:
+        """Once, or how often since when."""
+        last, first = (date_format(each, "j M, H:i") for each in (anomaly.last_at, anomaly.first_at))
+        since = f", {anomaly.count:,} times since {first}" if anomaly.count > 1 else ""
+        return format_html('<time datetime="{}">{} UTC</time>{}', anomaly.last_at.isoformat(), last, since)
 
     @admin.display(description="state", ordering="seen_at")
     def state(self, anomaly: Anomaly) -> str:
