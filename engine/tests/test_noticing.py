@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -9,10 +10,13 @@ from django.utils import timezone
 
 from benchmarks import anomalies
 from engine import jobs, ledger, noticing, tallies
-from engine.models import Anomaly, Daily, Run, Source, Step, Tally
+from engine.models import Anomaly, Daily, EmbeddingModel, Run, Source, Step, Tally
 from engine.pipeline import Scope
 from engine.tallies import Figure
 from engine.tests.test_runs import pipeline, stage
+from engine.vectors import unit
+from recommendations.models import ProjectEmbedding
+from recommendations.tests.factories import give_vector, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -230,3 +234,13 @@ def test_days_of_long_ago_go():
     Daily.objects.create(name="vectors of old", day=datetime(2020, 1, 1, tzinfo=UTC).date())
     noticing.by_clock()
     assert not Daily.objects.filter(name="vectors of old").exists()
+
+
+def test_the_mean_of_a_day_is_that_of_the_vectors_made_on_it():
+    for number in range(noticing.TEXTS):
+        give_vector(make_project(f"octo/{number}"), [1, number % 2, 0])
+    model, today = EmbeddingModel.objects.live(), timezone.now().date()
+    ProjectEmbedding.objects.update(generated_at=timezone.now())
+    made = unit(np.array([noticing.mean_of(ProjectEmbedding, model, today)]))[0]
+    assert made[:3] == pytest.approx(unit(np.array([[1 + 0.5**0.5, 0.5**0.5, 0]]))[0], abs=0.15)
+    assert noticing.mean_of(ProjectEmbedding, model, today - timedelta(days=1)) == []
