@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from engine import history, unusual
+from engine import days, unusual
 from engine.embeddings import filling
-from engine.history import Came, Partition
+from engine.days import Came, Partition
 from engine.models import Anomaly, Daily, Embedding, EmbeddingModel, Run, Source, Tally
 from engine.unusual import Day, Finding
 from engine.vectors import unit
@@ -33,7 +33,7 @@ HOUR = 3600.0
 def by_clock() -> str:
     """For the schedule: everything that may have become unusual since yesterday."""
     now = timezone.now()
-    known = history.partitions()
+    known = days.partitions()
     found = [
         *(each for partition in known for each in of_partition(partition, now - AGAIN, now.date())),
         *of_stopped(known, now),
@@ -48,7 +48,7 @@ def after(run: Run) -> None:
     """Look at the day of a run that has just ended. Never raises."""
     try:
         if run.finished_at:
-            for partition in history.partitions(run.pipeline, run.source):
+            for partition in days.partitions(run.pipeline, run.source):
                 Anomaly.objects.notice(of_partition(partition, run.finished_at, timezone.now().date()))
     except Exception:  # whatever it is, the run is done, and the clock looks again
         logger.exception("noticing_failed", run=run.pk)
@@ -140,7 +140,7 @@ def of_vectors(day: date) -> Iterator[Anomaly]:
     names = {
         f"vectors {table._meta.db_table} {model.pk}": (table, model) for table in filling.tables() for model in models
     }
-    rows = Daily.objects.filter(name__in=names, day__gte=day - timedelta(days=history.DAYS), day__lte=day)
+    rows = Daily.objects.filter(name__in=names, day__gte=day - timedelta(days=days.DAYS), day__lte=day)
     kept: dict[str, dict[date, list[float]]] = defaultdict(dict)
     for row in rows:
         kept[row.name][row.day] = row.figures.get("mean", [])
@@ -190,7 +190,7 @@ def of_answers(today: date) -> Iterator[Anomaly]:
         update_conflicts=True, unique_fields=["name", "day"], update_fields=["figures"],
     )  # fmt: skip
     kept: dict[str, list[Daily]] = defaultdict(list)
-    since = today - timedelta(days=history.DAYS)
+    since = today - timedelta(days=days.DAYS)
     for row in Daily.objects.filter(name__in=now, day__gte=since, day__lte=today).order_by("day"):
         kept[row.name].append(row)
     for name, outcomes in settings.MISSES.items():
@@ -209,12 +209,12 @@ def misses(rows: list[Daily], outcomes: tuple[str, ...]) -> list[tuple[str, str]
 
 def shares(rows: list[Daily], of: str, outcome: str) -> tuple[list[Day], Day]:
     """What each day added to sums that only grow; the first row is where they began."""
-    days = []
+    shares = []
     for before, row in pairwise(rows):
         added = {
             name: value - before.figures.get(name, 0)
             for name, value in row.figures.items()
             if name.startswith(f"{of} ")
         }
-        days.append(Day(row.day, max(added.get(f"{of} {outcome}", 0), 0), max(sum(added.values()), 0)))
-    return days[:-1], days[-1] if days else Day(rows[-1].day, 0)
+        shares.append(Day(row.day, max(added.get(f"{of} {outcome}", 0), 0), max(sum(added.values()), 0)))
+    return shares[:-1], shares[-1] if shares else Day(rows[-1].day, 0)

@@ -25,7 +25,7 @@ LAYERS = {
         " records schemas scrubbing timing text tracing twins unusual urls vectors versions words embeddings.known",
         "outside": "brokers collectors collectors.* dialling groups http lines llm embeddings.base embeddings.fast.*"
         " embeddings.local embeddings.remote.* embeddings.weights testing testing.*",
-        "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat history ledger"
+        "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing days heartbeat ledger"
         " pruning runs sources standing tallies",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
         " embeddings.comparing embeddings.counting embeddings.filling embeddings.indexes embeddings.providers"

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('engine', '0006_anomaly_facts'),
+        ('engine', '0007_operator'),
     ]
 
     operations = [
