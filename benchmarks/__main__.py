@@ -11,7 +11,7 @@ from rich.table import Table
 
 NAMES = ("importing", "embedding", "nearest", "scoring", "serving", "density")
 # Minutes each, and only when named: what breaks must mend itself.
-DRILLS = ("crashes", "kills", "storm", "collecting", "fetch_kills", "embedding_workers")
+DRILLS = ("crashes", "kills", "storm", "collecting", "fetch_kills", "embedding_workers", "anomalies")
 
 
 @contextmanager

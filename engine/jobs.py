@@ -28,7 +28,7 @@ from django_q.scheduler import scheduler
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
-from engine import groups, ledger, runs, sources, tracing
+from engine import groups, ledger, noticing, runs, sources, tracing
 from engine.brokers import canary_key
 from engine.embeddings import filling
 from engine.heartbeat import heartbeat
@@ -124,6 +124,8 @@ def work_on(pk: int) -> str:
         return "handed back"
     if ended.state == Run.State.WAITING and ended.next_attempt_at is None:
         ring(ended)
+    if ended.finished_at:
+        noticing.after(ended)
     logger.info("run_ended", run=pk, state=ended.state, reason=ended.error, seconds=round(time.monotonic() - began, 1))
     return str(ended.state)
 

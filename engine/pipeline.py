@@ -52,7 +52,8 @@ class Stage:
     """name, the work as a generator of counts, and how many units wait for it.
 
     units: the counts that are such units; all of them when none is named. figures: the counts say what there is,
-    not what was done, so they make no units and do not add up over the claims of a run.
+    not what was done, so they make no units and do not add up over the claims of a run. came: the counts of what came
+    in, `things`; a day that brings far more or less of them than usual is noticed.
     """
 
     name: str
@@ -60,6 +61,8 @@ class Stage:
     waiting: Callable[[Scope], int]
     units: tuple[str, ...] = ()
     figures: bool = False
+    came: tuple[str, ...] = ()
+    things: str = "records"
 
     def done(self, counts: Counter[str]) -> int:
         """How many units those counts make."""

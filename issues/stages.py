@@ -132,11 +132,12 @@ def day_of(scope: Scope) -> date:
     return scope.day
 
 
-COLLECTING = (Stage("collect", collect, collect_waiting, units=("pages",)),)
+CAME = ("inserted", "updated", "unchanged")
+COLLECTING = (Stage("collect", collect, collect_waiting, units=("pages",), came=CAME, things="posts"),)
 EMBEDDED = ("embedded", "elsewhere", "failed", "superseded")
 STAGES = (
     Stage("embed", embed, embed_waiting, units=(*EMBEDDED, "cleaned")),
-    Stage("cluster", cluster, cluster_waiting, units=("clustered",)),
+    Stage("cluster", cluster, cluster_waiting, units=("clustered",), came=("clustered",), things="clustered posts"),
     Stage("label", label, label_waiting),
     Stage("chart", chart, chart_waiting, units=("drawn",)),
     Stage("index", index, index_waiting, units=EMBEDDED),

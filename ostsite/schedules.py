@@ -20,5 +20,6 @@ SCHEDULES = (
     Planned("prune", "40 3 * * *", "prune"),
     Planned("indexes", "25 * * * *", "chore", ("indexes",)),
     Planned("agreement of models", "10 5 * * *", "chore", ("agreement",)),
+    Planned("anomalies", "45 * * * *", "chore", ("anomalies",)),
     *(LIVE_STORE if settings.POCKETBASE_URL else ()),
 )

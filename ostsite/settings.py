@@ -332,6 +332,7 @@ STAFF_PAGES = {
     "Calls": ("engine_run_calls", "engine.view_run"),
     "Sizes": ("engine_run_sizes", "engine.view_run"),
     "Anomalies": ("engine_anomaly_changelist", "engine.view_anomaly"),
+    "Engagement": ("recommendations_impression_engagement", "recommendations.measure_impression"),
     "Audit": ("engine_audit_changelist", "engine.view_audit"),
 }
 VERSIONS = ("recommendations.versions.taxonomy", "recommendations.versions.weights")
@@ -345,6 +346,7 @@ CHORES = {
     "indexes": "engine.embeddings.indexes.by_clock",
     "agreement": "engine.embeddings.comparing.by_clock",
     "snapshot": "engine.snapshots.by_clock",
+    "anomalies": "engine.noticing.by_clock",
 }
 FIGURES = ("engine.standing.figures", "issues.publishing.figures", "recommendations.serving.figures")
 # What all processes add up in the table of tallies, for /metrics.
@@ -356,6 +358,8 @@ TALLIES = (
     "recommendations.showing.TALLIES",
     "ostsite.latency.TALLIES",
 )
+# Of which tallies, with the labels `of` and `outcome`, which outcomes are misses; more of them than usual is noticed.
+MISSES = {"ost_recommendation_answers_total": ("no_vector", "no_neighbour")}
 SCHEDULES = "ostsite.schedules.SCHEDULES"
 TIMING = Timing()
 RUN_FOLDER = database.run_folder()  # locks, and the records by which a starting worker knows its predecessors

@@ -43,7 +43,11 @@ LATENCY = Figure(
     "ost_recommendation_latency_seconds", "Time until a list was there: stored, scored live, or cold: nothing known",
     ("kind",), (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5), most=3,
 )  # fmt: skip
-TALLIES = (LATENCY,)
+ANSWERS = Figure(
+    "ost_recommendation_answers_total", "Answers that were made, by what they are of and whether anything was missing",
+    ("of", "outcome"), most=12,
+)  # fmt: skip
+TALLIES = (LATENCY, ANSWERS)
 SPARE = 5  # more projects are read than are shown, in case some are gone
 STALE = 60.0  # seconds: how long a catalogue serves while nothing was ever published
 
@@ -235,7 +239,13 @@ def list_of(user: User, live: Generation | None, changed: datetime | None, top: 
     found = listed(user, live, changed, top)
     if found:
         took(began, found.live, bool(found.rows) and found.rows[0].cold_start)
+        answered("list", not (found.rows and found.rows[0].cold_start), bool(found.rows))
     return found
+
+
+def answered(of: str, vector: bool, neighbour: bool = True) -> None:
+    """Count an answer. of: list, similar, search. vector: there was one to compare; neighbour: something was near."""
+    ANSWERS.add(of, "found" if vector and neighbour else "no_neighbour" if vector else "no_vector")
 
 
 def took(began: float, live: bool, cold: bool) -> None:
@@ -428,10 +438,12 @@ def similar(project: Project, count: int = 6) -> list[tuple[Project, float]]:
         return []
     found = served.loaded.catalogue.positions([project.pk])
     if not len(found):
+        answered("similar", vector=False)
         return []
     at = int(found[0])
     near = nearest_positions(served, served.loaded.catalogue.vectors[at], count + 1)
     kept = [(position, cosine) for position, cosine in near if position != at][:count]
+    answered("similar", vector=True, neighbour=bool(kept))
     projects = Project.objects.lean().in_bulk([int(served.loaded.catalogue.ids[position]) for position, _ in kept])
     pairs = [(projects.get(int(served.loaded.catalogue.ids[position])), cosine) for position, cosine in kept]
     return [(other, cosine) for other, cosine in pairs if other is not None]
@@ -441,6 +453,7 @@ def nearest(text: str, count: int = 200) -> list[int] | None:
     """The ids of the projects nearest in meaning to a text, nearest first; None while nobody reads it."""
     served = catalogue()
     vector = read(served, text) if served else None
+    answered("search", vector is not None)
     if served is None or vector is None:
         return None
     return [int(served.loaded.catalogue.ids[position]) for position, _ in nearest_positions(served, vector, count)]

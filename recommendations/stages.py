@@ -160,8 +160,9 @@ STAGES = (
     Stage("engage", engage, engage_waiting, units=("edges",)),
     Stage("score", score, score_waiting, units=("scored",)),
 )
+CAME = ("inserted", "updated", "unchanged")
 COLLECTING = (
-    Stage("collect", collect, collect_waiting, units=("pages",)),
+    Stage("collect", collect, collect_waiting, units=("pages",), came=CAME, things="repositories"),
     Stage("commits", commits, commits_waiting, units=("commits", "followed")),
     Stage("details", details, details_waiting, units=("detailed", "gone")),
     Stage("first_issues", first_issues.collect, first_issues.waiting, units=("asked",)),

@@ -17,8 +17,8 @@ from django.views.decorators.http import require_POST
 
 from engine import history, jobs, ledger, runs, standing
 from engine.admin import operating
-from engine.admin.base import Admin, ReadOnly, note
-from engine.models import Anomaly, Audit, Run, WorkerGroup
+from engine.admin.base import ReadOnly, note
+from engine.models import Audit, Run, WorkerGroup
 from engine.pipeline import Scope
 
 
@@ -153,23 +153,6 @@ class AuditAdmin(ReadOnly):
     search_help_text = "who, or how what it was done to begins"
     ordering = ("-pk",)
     fields = ("at", "actor", "action", "subject", "note")
-
-
-@admin.register(Anomaly)
-class AnomalyAdmin(Admin):
-    """Deleting one says that it was seen; should it come back, it is a new one."""
-
-    list_display = ("kind", "subject", "message", "count", "first_at", "last_at")
-    list_filter = ("kind",)
-    search_fields = ("subject", "message")
-    ordering = ("-last_at",)
-    fields = ("kind", "subject", "message", "count", "first_at", "last_at")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(WorkerGroup)

@@ -7,7 +7,7 @@ from engine.models.paid import PaidVector
 from engine.models.run import Audit, Run, Step
 from engine.models.snapshot import Snapshot
 from engine.models.source import Fetch, Source, Upstream
-from engine.models.tally import Tally
+from engine.models.tally import Daily, Tally
 from engine.models.worker import Anomaly, WorkerGroup
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "ApiKey",
     "Audit",
     "Claimed",
+    "Daily",
     "Embedding",
     "EmbeddingModel",
     "EmbeddingQuerySet",

@@ -1,4 +1,4 @@
-"""Counters that all processes of all hosts add up in one place, so that none of them has to be asked."""
+"""Counters that all processes of all hosts add up in one place; and what days were, of what nothing else keeps."""
 
 from django.db import models
 
@@ -17,3 +17,18 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}{self.labels}"
+
+
+class Daily(models.Model):
+    """What a day was, to compare later days with. Rows of long ago go."""
+
+    name = models.CharField(max_length=120, help_text="what the figures are of")
+    day = models.DateField()
+    figures = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "day"], name="daily_once")]
+        verbose_name_plural = "days"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.day}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 logger = structlog.get_logger(__name__)
 
@@ -47,7 +49,29 @@ class AnomalyManager(models.Manager["Anomaly"]):
         logger.error("anomaly", kind=kind, subject=subject, message=message)
         key = {"kind": kind, "subject": subject[:200]}
         self.bulk_create([Anomaly(**key, message=message)], ignore_conflicts=True)
-        self.filter(**key).update(count=F("count") + 1, message=message, last_at=Now())
+        self.filter(**key).update(count=F("count") + 1, message=message, last_at=Now(), seen_at=None)
+
+    def notice(self, found: Iterable[Anomaly]) -> int:
+        """Keep what was found in figures, once however often they are looked at; returns how many are new or longer.
+
+        Of what lasts the count grows, and it is unseen again; of any other only the sentence is renewed.
+        """
+        wanted = {(each.kind, each.subject): each for each in found}
+        known = self.filter(kind__in={kind for kind, _ in wanted}, subject__in={subject for _, subject in wanted})
+        kept = {(each.kind, each.subject): each for each in known}
+        fresh = [each for key, each in wanted.items() if key not in kept]
+        told = [each for key, each in wanted.items() if key in kept and kept[key].message != each.message]
+        longer = 0
+        for each in told:
+            before = kept[each.kind, each.subject]
+            each.pk, each.first_at, each.last_at = before.pk, before.first_at, timezone.now()
+            each.seen_at = None if each.count > before.count else before.seen_at
+            longer += each.count > before.count
+        for each in fresh:
+            logger.error("anomaly", kind=each.kind, subject=each.subject, message=each.message)
+        self.bulk_create(fresh, ignore_conflicts=True)
+        self.bulk_update(told, ["message", "figures", "count", "run", "last_at", "seen_at"])
+        return len(fresh) + longer
 
 
 class Anomaly(models.Model):
@@ -61,6 +85,7 @@ class Anomaly(models.Model):
     figures = models.JSONField(blank=True, default=dict, help_text="what was seen, and what was to be expected")
     first_at = models.DateTimeField(db_default=Now())
     last_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="when a person said so; empty: it waits for one")
 
     objects = AnomalyManager()
 

@@ -56,7 +56,8 @@ def machinery(user: User | AnonymousUser) -> Iterator[Waiting]:
         stuck = Run.objects.filter(state=Run.State.QUARANTINED).count()
         yield Waiting(stuck, "runs quarantined", reverse("admin:engine_run_changelist") + "?state__exact=quarantined")
     if user.has_perm("engine.view_anomaly"):
-        yield Waiting(Anomaly.objects.count(), "anomalies", reverse("admin:engine_anomaly_changelist"))
+        unseen = Anomaly.objects.filter(seen_at=None).count()
+        yield Waiting(unseen, "anomalies", reverse("admin:engine_anomaly_changelist") + "?state=new")
 
 
 def texts(user: User | AnonymousUser) -> Iterator[Waiting]:

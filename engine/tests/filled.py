@@ -16,6 +16,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 LABELS = {
     "provider": "openai", "model": "tiny", "outcome": "answered", "error_type": "provider", "pipeline": "issues",
     "stage": "embed", "kind": "live", "method": "GET", "status": "2xx", "route": "for_you", "source": "home",
+    "of": "list",
 }  # fmt: skip
 
 

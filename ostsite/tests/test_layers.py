@@ -23,15 +23,15 @@ LAYERS = {
     "engine": {
         "pure": "cleaning clustering density exemplars layout logs owner pipeline pockets precision ranking recent"
         " records schemas scrubbing timing text tracing twins urls vectors versions words embeddings.known drawing"
-        " trends",
+        " trends unusual",
         "outside": "brokers collectors collectors.* dialling documents groups http lines llm embeddings.base"
         " embeddings.fast.* embeddings.local embeddings.remote.* embeddings.weights testing testing.*",
         "database": "authors postgresql postgresql.* models models.* bulk embeddings.pausing heartbeat ledger pruning"
-        " runs sources standing tallies assets history",
+        " runs sources standing tallies assets history days",
         "edge": "admin admin.* api api.* apps collecting commands embeddings.asking embeddings.changing"
         " embeddings.comparing embeddings.counting embeddings.filling embeddings.indexes embeddings.providers"
         " embeddings.reading embeddings.registering embeddings.watching following gates importing jobs management.*"
-        " metrics output slots pages probe reconciling templatetags.* worker snapshots",
+        " metrics output slots pages probe reconciling templatetags.* worker snapshots noticing",
     },
     "recommendations": {
         "pure": "claims comparing first_labels listening taking taxonomy scoring reasons texts evaluation readiness"

@@ -107,6 +107,7 @@ class Recommendations(View):
             made_at, weights = (found.computed_at, found.weights.version) if found else (None, None)
         if rows:
             serving.took(began, bool(found), bool(found and found.rows[0]["cold_start"]))
+        serving.answered("list", not (rows and rows[0].cold_start), bool(rows))
         made = found.generation if found else asked.generation
         shown = showing.list_of(pk, "api", [row.project_id for row in rows], made, weights)
         body = JSONRenderer().render(facts_of(username, rows, made_at, weights, shown))

@@ -1,9 +1,12 @@
 """What a web process answers at once: from the live generation while it is true, live otherwise."""
 
+import json
 import threading
 
 import pytest
 
+from engine import tallies
+from engine.models import Tally
 from recommendations import acts, profiles, serving
 from recommendations.models import Generation
 from recommendations.tests.factories import (
@@ -295,3 +298,26 @@ def test_stars_count_at_once(alice):
     star(alice, serving.for_user(alice).rows[0].project)
     profiles.touch([alice.pk], told=False)
     assert serving.for_user(alice).rows[0].nearest is not None
+
+
+def answers():
+    """What was counted, by the values of the labels."""
+    tallies.flush()
+    counted = Tally.objects.filter(name=serving.ANSWERS.name)
+    return {tuple(json.loads(labels).values()): value for labels, value in counted.values_list("labels", "value")}
+
+
+def test_an_answer_is_counted_as_found(alice):
+    serving.for_user(alice)
+    assert answers() == {("list", "found"): 1}
+
+
+def test_a_list_of_somebody_unknown_is_counted_as_without_a_vector(alice):
+    serving.for_user(make_user("bob"))
+    assert answers() == {("list", "no_vector"): 1}
+
+
+def test_a_project_that_is_like_none_is_counted_too(alice):
+    serving.catalogue()
+    serving.similar(make_project("octo/unseen"))
+    assert answers() == {("similar", "no_vector"): 1}

@@ -219,6 +219,9 @@ def fill_the_admin(user: User) -> None:
     Step.objects.create(run=broken, name="embed", fence=1, state="failed", error="it broke")
     Audit.objects.create(actor="carol_ops", action="run again", subject="run 1", note="it was quarantined")
     Anomaly.objects.alarm("run", "run 1", "quarantined after five claims without progress")
+    why = "23 posts from reddit on Tuesday 3 March 2026; usually 310 to 420 on Tuesdays"
+    figures = {"value": 23, "middle": 364, "low": 310, "high": 420}
+    Anomaly.objects.create(kind="volume", subject="issues reddit", message=why, count=1, run=broken, figures=figures)
     WorkerGroup.objects.create(name="g1", host="here", pid=1)
     register_another()
     Source.objects.create(pipeline="issues", name="stackoverflow", on=True)
