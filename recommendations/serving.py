@@ -16,6 +16,7 @@ import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
+from django.db.models import Subquery
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -220,8 +221,16 @@ def for_user(user: User, top: int = generations.KEPT, profile: Profile | None = 
     The rows of the live generation, unless their profile changed after it was begun: then scored live. profile:
     theirs, where it has been read already.
     """
-    changed = profile.changed_at if profile else changed_at(user)
-    return list_of(user, Generation.objects.live(), changed, top)
+    if profile:
+        return list_of(user, Generation.objects.live(), profile.changed_at, top)
+    return list_of(user, *known_of(user), top)
+
+
+def known_of(user: User) -> tuple[Generation | None, datetime | None]:
+    """The live generation, and when what is known of them changed; by one query where there is one."""
+    theirs = Profile.objects.filter(pk=user.pk).values("changed_at")
+    live = Generation.objects.annotate(theirs=Subquery(theirs)).live()
+    return live, getattr(live, "theirs", None) if live else changed_at(user)
 
 
 def generation(pk: int | None) -> Generation | None:
