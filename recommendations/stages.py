@@ -9,7 +9,7 @@ from django.conf import settings
 from engine.embeddings import filling
 from engine.models import EmbeddingModel, Step
 from engine.pipeline import Scope, Stage, StageError, Work
-from recommendations import collecting, engaging, enriching, first_issues, generations, placing, readiness
+from recommendations import campaigning, collecting, enriching, first_issues, generations, placing, readiness
 from recommendations.catalogue import load
 from recommendations.models import (
     CategoryEmbedding,
@@ -114,12 +114,12 @@ def embed_waiting(scope: Scope) -> int:
 def engage(scope: Scope) -> Work:
     """The edges between people, intents and campaigns, as what people did and wrote makes them."""
     if engage_waiting(scope):
-        yield Counter(edges=engaging.recount())
+        yield Counter(edges=campaigning.recount())
     return None
 
 
 def engage_waiting(scope: Scope) -> int:
-    return engaging.waiting()
+    return campaigning.waiting()
 
 
 def score(scope: Scope) -> Work:

@@ -197,7 +197,7 @@ def test_the_pipeline_of_recommendations_goes_by_no_days(settings, capsys):
 def test_an_unknown_stage_of_recommendations_lists_its_stages(settings, capsys):
     settings.PIPELINES = {"recommendations": "recommendations.pipeline.RECOMMENDATIONS"}
     assert code("run_pipeline", "recommendations", "--stage", "scrape") == WRONG_USAGE
-    assert "unknown stage 'scrape'; allowed: enrich, ready, embed, score" in complaint(capsys)
+    assert "unknown stage 'scrape'; allowed: enrich, ready, embed, engage, score" in complaint(capsys)
 
 
 def test_a_refused_value_is_shown_short(capsys):

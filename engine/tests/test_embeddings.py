@@ -398,7 +398,7 @@ def test_a_limit_stops_in_time():
 
 
 def test_tables_are_those_of_all_installed_apps():
-    expected = {"categories", "projects", "profiles", "messages", "items", "issues"}
+    expected = {"categories", "projects", "profiles", "messages", "intents", "items", "issues"}
     assert {table.subject_name for table in filling.tables()} == expected
 
 

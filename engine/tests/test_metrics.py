@@ -25,7 +25,7 @@ from recommendations.models import ProjectEmbedding
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.django_db
 
-SUBJECTS = {"categories", "issues", "items", "messages", "profiles", "projects"}
+SUBJECTS = {"categories", "intents", "issues", "items", "messages", "profiles", "projects"}
 NAMED_BY_EMBED_STAR = {
     "embed_star_embeddings": ("counter", {"provider", "model"}),
     "embed_star_embeddings_errors": ("counter", {"provider", "error_type"}),

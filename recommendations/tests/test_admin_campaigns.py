@@ -10,7 +10,7 @@ from django.utils import timezone
 from engine.models import Audit
 from engine.tests.staff import sign_in, staff
 from issues.models import Issue
-from recommendations import engaging
+from recommendations import campaigning
 from recommendations.models import Campaign
 from recommendations.tests.factories import act, make_category, make_project, make_user
 from recommendations.tests.taste import BEGAN
@@ -88,7 +88,7 @@ def test_the_list_says_what_is_promoted_and_who_took_it_up(operator):
     Campaign.objects.create(name="Spring", kind="project", subject=project.pk, begins_at=BEGAN)
     for name in ("alice", "bob"):
         act(make_user(name), project, "like", timezone.now())
-    engaging.recount()
+    campaigning.recount()
     text = operator.get(LIST).content.decode()
     assert '<a href="/projects/octo/tool/">octo/tool</a>' in text
     assert '<td class="field-people">2</td>' in text
@@ -98,7 +98,7 @@ def test_its_page_counts_by_intent(operator):
     project = make_project("octo/tool")
     made = Campaign.objects.create(name="Spring", kind="project", subject=project.pk, begins_at=BEGAN)
     act(make_user(), project, "like", timezone.now())
-    engaging.recount()
+    campaigning.recount()
     assert "no intent</th><td>1</td><td>1</td>" in operator.get(f"{LIST}{made.pk}/change/").content.decode()
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from recommendations import engaging, serving
+from recommendations import campaigning, serving
 from recommendations.company import Company, Voice
 from recommendations.models import Campaign, Engagement
 from recommendations.tests.factories import (
@@ -39,7 +39,7 @@ def test_an_act_on_what_is_promoted_is_an_edge():
     project = make_project()
     promote("project", project)
     act(make_user(), project, "like", NOW)
-    engaging.recount()
+    campaigning.recount()
     assert edges() == [("alice", None, "Spring", 1)]
 
 
@@ -49,7 +49,7 @@ def test_so_is_an_act_on_a_project_placed_under_it(kind, make):
     belongs(project, term)
     promote(kind, term)
     act(make_user(), project, "save", NOW)
-    engaging.recount()
+    campaigning.recount()
     assert edges() == [("alice", None, "Spring", 1)]
 
 
@@ -57,7 +57,7 @@ def test_a_message_that_names_it_is_an_edge_with_its_intent():
     alice, rust = make_user(), make_stack("Rust")
     promote("stack", rust)
     hear(say(alice, "Who teaches me Rust?", intent=wants("to learn")), rust)
-    engaging.recount()
+    campaigning.recount()
     assert edges() == [("alice", "to learn", "Spring", 1)]
 
 
@@ -66,7 +66,7 @@ def test_an_act_has_the_intent_that_was_written_last_before_it():
     promote("project", project)
     say(alice, "I want to learn", intent=wants("to learn"))
     act(alice, project, "like", NOW)
-    engaging.recount()
+    campaigning.recount()
     assert edges() == [("alice", "to learn", "Spring", 1)]
 
 
@@ -75,7 +75,7 @@ def test_what_was_done_before_or_after_it_is_none(given):
     project = make_project()
     promote("project", project, **given)
     act(make_user(), project, "like", NOW)
-    assert (engaging.waiting(), engaging.recount()) == (0, 0)
+    assert (campaigning.waiting(), campaigning.recount()) == (0, 0)
 
 
 @pytest.mark.parametrize("kind", ["view", "dismiss"])
@@ -83,16 +83,16 @@ def test_to_look_at_it_or_to_hide_it_is_no_engagement(kind):
     project = make_project()
     promote("project", project)
     act(make_user(), project, kind, NOW)
-    assert engaging.recount() == 0
+    assert campaigning.recount() == 0
 
 
 def test_a_muted_fact_takes_its_edge_back():
     alice, rust = make_user(), make_stack("Rust")
     promote("stack", rust)
     (fact,) = hear(say(alice, "Who teaches me Rust?"), rust)
-    engaging.recount()
+    campaigning.recount()
     type(fact).objects.update(state="muted")
-    assert (engaging.waiting(), engaging.recount(), edges()) == (1, 1, [])
+    assert (campaigning.waiting(), campaigning.recount(), edges()) == (1, 1, [])
 
 
 def test_acts_add_up():
@@ -100,7 +100,7 @@ def test_acts_add_up():
     promote("project", project)
     for kind in ("like", "save", "click"):
         act(alice, project, kind, NOW)
-    engaging.recount()
+    campaigning.recount()
     assert edges() == [("alice", None, "Spring", 3)]
 
 
@@ -108,9 +108,9 @@ def test_counting_twice_changes_no_row():
     alice, project = make_user(), make_project()
     promote("project", project)
     act(alice, project, "like", NOW)
-    assert (engaging.waiting(), engaging.recount()) == (1, 1)
+    assert (campaigning.waiting(), campaigning.recount()) == (1, 1)
     before = snapshot(*LEDGER)
-    assert (engaging.waiting(), engaging.recount()) == (0, 0)
+    assert (campaigning.waiting(), campaigning.recount()) == (0, 0)
     assert snapshot(*LEDGER) == before
 
 
@@ -134,7 +134,7 @@ def test_a_campaign_that_near_people_took_up_is_a_reason():
         act(user, promoted, "click", NOW)
     alice = make_user()
     hear(say(alice, "A database?", [1, 0, 0.1], intent), "databases")
-    engaging.recount()
+    campaigning.recount()
     score()
     row = serving.for_user(alice).rows[2]
     assert (row.project, row.moved_because) == (promoted, "3 people who write like you took up “Spring”")
