@@ -106,7 +106,7 @@ class Pipeline:
         """Its assets; of a pipeline that names none a row of its stages."""
         if self.assets:
             return self.assets
-        names = [stage.name for stage in (*self.collecting, *self.stages)]
+        names = list(dict.fromkeys(stage.name for stage in (*self.collecting, *self.stages)))
         return tuple(Asset(name, name, tuple(names[max(at - 1, 0) : at])) for at, name in enumerate(names))
 
     def of(self, source: str) -> tuple[Stage, ...]:

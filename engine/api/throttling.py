@@ -72,12 +72,12 @@ class Purse:
             if held and held.left and time.monotonic() < held.until:
                 held.left -= 1
                 return True, Left(limit, limit - held.taken + held.left, int(held.until - time.monotonic()) + 1)
-        share = max(1, limit // 40)
+        share, began = max(1, limit // 40), time.monotonic()
         taken, seconds = Allowance.objects.take(subject, WINDOW, share)
         granted = min(share, limit - taken + share)
         if granted > 1:
-            self._held.put(subject, Coins(granted - 1, min(taken, limit), time.monotonic() + seconds - 1))
-        return granted > 0, Left(limit, max(limit - taken + share - 1, 0), seconds)
+            self._held.put(subject, Coins(granted - 1, min(taken, limit), began + seconds))
+        return granted > 0, Left(limit, max(limit - taken + share - 1, 0), int(seconds) + 1)
 
     def forget(self) -> None:
         self._held.clear()

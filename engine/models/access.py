@@ -118,7 +118,7 @@ class ApiKey(models.Model):
 
 
 class AllowanceManager(models.Manager["Allowance"]):
-    def take(self, subject: str, seconds: int, count: int = 1) -> tuple[int, int]:
+    def take(self, subject: str, seconds: int, count: int = 1) -> tuple[int, float]:
         """Count so many more within the present window: how many that makes, and the seconds until the window ends.
 
         One statement on the database's clock, so that any number of processes count together and none is lost.
@@ -129,11 +129,11 @@ class AllowanceManager(models.Manager["Allowance"]):
                 " to_timestamp(floor(extract(epoch FROM now()) / %(seconds)s) * %(seconds)s), %(count)s)"
                 " ON CONFLICT (subject) DO UPDATE SET since = excluded.since, taken = excluded.taken + CASE"
                 " WHEN engine_allowance.since = excluded.since THEN engine_allowance.taken ELSE 0 END"
-                " RETURNING taken, ceil(%(seconds)s - extract(epoch FROM now() - since))",
+                " RETURNING taken, %(seconds)s - extract(epoch FROM now() - since)",
                 {"subject": subject, "seconds": seconds, "count": count},
             )
             taken, left = cursor.fetchone()
-        return taken, max(int(left), 1)
+        return taken, float(left)
 
 
 class Allowance(models.Model):

@@ -260,9 +260,9 @@ def test_with_nothing_before_there_is_no_way_back(live):
         changing.roll_back("olga")
 
 
-def test_a_switch_asks_for_a_run_of_what_has_no_days(live, other):
+def test_a_switch_asks_for_a_run_of_each_pipeline_without_days(live, other):
     changing.put_live(other, "olga")
-    assert Run.objects.get().pipeline == "recommendations"
+    assert set(Run.objects.values_list("pipeline", flat=True)) == {"conversations", "recommendations"}
 
 
 def test_each_step_is_audited(live, other):

@@ -18,6 +18,11 @@ def test_one_process_allows_the_limit_and_no_more(limit):
     assert spent(Purse(), limit + 20, limit) == limit
 
 
+def test_the_end_of_a_window_takes_no_more_from_the_allowance_than_its_beginning(monkeypatch):
+    monkeypatch.setattr("engine.api.throttling.WINDOW", 1)
+    assert spent(Purse(), 100, 600) == 100
+
+
 def test_two_processes_together_allow_no_more_than_the_limit():
     one, other = Purse(), Purse()
     allowed = sum(spent(purse, 1, 600) for _ in range(700) for purse in (one, other))

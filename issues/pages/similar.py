@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any, cast
 
 from django import forms
@@ -35,7 +36,7 @@ class Draft(forms.Form):
 def taken(request: HttpRequest) -> int:
     """Count one more question of this address; seconds to wait when it had enough, otherwise 0."""
     count, left = Allowance.objects.take(f"similar:{address_of(request)}", WINDOW)
-    return left if count > int(api_settings.DEFAULT_THROTTLE_RATES["try"] or 0) else 0
+    return ceil(left) if count > int(api_settings.DEFAULT_THROTTLE_RATES["try"] or 0) else 0
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from django.http import HttpResponse
@@ -28,8 +29,8 @@ def try_it(request: Request) -> HttpResponse:
         return drawn(request, {"form": TryForm()})
     taken, left = Allowance.objects.take(f"try:{address_of(request)}", WINDOW)
     if taken > int(api_settings.DEFAULT_THROTTLE_RATES["try"] or 0):
-        answer = drawn(request, {"form": TryForm(request.POST), "left": left}, TOO_MANY)
-        answer["Retry-After"] = str(left)
+        answer = drawn(request, {"form": TryForm(request.POST), "left": ceil(left)}, TOO_MANY)
+        answer["Retry-After"] = str(ceil(left))
         return answer
     return tried(request, TryForm(request.POST))
 

@@ -578,7 +578,7 @@ def test_an_unknown_stage_is_refused_and_opens_no_run(ost):
     before = snapshot()
     done = ost("run_pipeline", "recommendations", "--stage", "colour")
     assert done.code == 2
-    assert "allowed: enrich, ready, embed, score" in done.err
+    assert "allowed: enrich, ready, embed, engage, score" in done.err
     assert {table: rows for table, rows in snapshot().items() if table in LEDGER} == {
         table: rows for table, rows in before.items() if table in LEDGER
     }
