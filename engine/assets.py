@@ -103,7 +103,7 @@ def standings(stages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standi
 
 def scopes(pipeline: Pipeline, asset: Asset, day: date | None) -> list[Scope]:
     """What is to run so that the asset is made anew: its source's runs, or the pipeline's own."""
-    if asset.stage in {stage.name for stage in pipeline.collecting}:
+    if asset.stage not in {stage.name for stage in pipeline.stages}:
         return [Scope(day=day, source=name) for name in pipeline.sources()]
     return [Scope(day=day)]
 

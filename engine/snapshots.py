@@ -106,7 +106,7 @@ def waiting_in(pipeline: Pipeline) -> Iterator[tuple[str, int]]:
     for stage in pipeline.stages:
         yield stage.name, sum(stage.waiting(Scope(day=day)) for day in days)
     yesterday = timezone.now().date() - timedelta(days=1) if pipeline.by_day else None
-    for stage in pipeline.collecting:
+    for stage in (each for each in pipeline.collecting if each not in pipeline.stages):
         yield stage.name, sum(stage.waiting(Scope(day=yesterday, source=name)) for name in pipeline.sources())
 
 

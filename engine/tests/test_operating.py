@@ -274,6 +274,12 @@ def test_what_is_collected_is_materialised_for_each_source_that_is_on(operator):
     assert Run.objects.values_list("source", "day", "stages").get() == ("hackernews", yesterday, ["collect"])
 
 
+def test_a_stage_of_both_ways_through_a_pipeline_is_one_asset_and_made_without_a_source(operator):
+    materialise(operator, "read", pipeline="conversations")
+    assert Run.objects.values_list("source", "stages").get() == ("", ["read"])
+    assert operator.get(at("assets")).content.decode().count("<code>read</code>") == 1
+
+
 def test_the_job_runs_all_of_the_pipeline(operator):
     materialise(operator)
     assert Run.objects.filter(source="", stages=[]).count() == 1

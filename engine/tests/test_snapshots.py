@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from engine import snapshots
 from engine.models import EmbeddingModel, Snapshot
 from engine.tallies import HELD, Figure, upsert
-from recommendations.models import Category, CategoryEmbedding
+from recommendations.models import Category, CategoryEmbedding, Message
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +33,12 @@ def grown(**counts: float) -> dict[str, dict[str, float]]:
 def test_a_snapshot_keeps_what_processes_counted():
     upsert({("ost_tried_total", ""): 3.0})
     assert snapshots.take().tallies["ost_tried_total"] == {"": 3.0}
+
+
+def test_what_waits_for_a_stage_of_both_ways_through_a_pipeline_is_counted():
+    ada = User.objects.create(username="ada")
+    Message.objects.create(user=ada, message_id="1", text="I know Rust.", said_at=timezone.now())
+    assert snapshots.stages()["conversations/read"] == 1
 
 
 def test_a_snapshot_keeps_what_waits_by_model_and_subject():
