@@ -10,7 +10,7 @@ from itertools import islice
 
 from engine.text import squeeze
 
-RULES_VERSION = 1  # raise it when the code below reads differently: stored messages are then read again
+RULES_VERSION = 2  # raise it when the code below reads differently: stored messages are then read again
 
 SENTENCES = 50  # of a message: more are not read
 LONGEST_SENTENCE = 400  # characters of one: what comes after is not read, and not kept
@@ -41,7 +41,8 @@ _ENGAGED = re.compile(
     r"|\b(?:looking for|recommend(?:ed|ation|ations)?|suggestions? for|any good|know (?:of )?(?:a|an|any) good)\b",
     re.IGNORECASE,
 )
-_NOT = r"(?:not|never|no longer|[a-z]+n['’]?t|cannot|hardly|barely)"
+_BARE = r"(?:do|does|did|is|are|was|were|has|have|had|wo|would|ca|could|should|must|need|ai)nt"  # and not "want"
+_NOT = rf"(?:not|never|no longer|[a-z]+n['’]t|{_BARE}|cannot|hardly|barely)"
 _VERBS = (
     r"(?:use|used|using|like|want|need|know|care|do|have|had|trust|recommend|love|enjoy|write|wrote|written|touch"
     r"|touched|try|tried|learn|learned|learnt|speak|work with"

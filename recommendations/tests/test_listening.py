@@ -17,6 +17,9 @@ def affirmed(text: str) -> str:
         ("I don't use Java", "Java"),
         ("I do not really like Java, PHP or Perl.", "Perl"),
         ("I never wrote Java", "Java"),
+        ("i dont use Java", "Java"),
+        ("I wouldnt want Java", "Java"),
+        ("I cant recommend Java", "Java"),
         ("I hate PHP", "PHP"),
         ("I'm tired of PHP and its arrays", "PHP"),
         ("I can't stand PHP", "PHP"),
@@ -50,6 +53,10 @@ def test_what_is_denied_left_or_disliked_is_not_affirmed(text, denied):
         ("why does Rust not compile?", "Rust"),
         ("Java sucks, so I learn Rust", "Rust"),
         ("I don't like it and I use Rust", "Rust"),
+        ("I want to learn Rust.", "Rust"),
+        ("I want to use Rust", "Rust"),
+        ("I went to learn Rust", "Rust"),
+        ("the client I use is in Rust", "Rust"),
     ],
 )
 def test_what_is_said_beside_a_denial_stands(text, kept):
