@@ -177,14 +177,6 @@ def sentences(row: Recommendation | Stored) -> list[str]:
     return [*said, f"Moved: {row.moved_because}."] if row.moved_because else said
 
 
-def for_user(user: User, top: int | None = None) -> tuple[Generation | None, list[Recommendation]]:
-    """The live generation and the user's best of it, as many as its weights say; none while none was published."""
-    generation = Generation.objects.live()
-    if generation is None:
-        return None, []
-    return generation, list(recommendations(generation).filter(user=user)[: top or generation.weights.top_n])
-
-
 def everyone(generation: Generation, top: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Each user's best in the order of their names, a few hundred people at a time."""
     users = User.objects.filter(profile__isnull=False).order_by("username").values_list("pk", "username")

@@ -18,14 +18,14 @@ from engine.models import EmbeddingModel, Run
 from engine.pipeline import Scope
 from engine.tests.postgres_proxy import Point, PostgresProxy, run_in_child
 from engine.vectors import Matrix, digest
-from recommendations import answers, catalogue, enriching, placing, scoring
+from recommendations import catalogue, enriching, placing, scoring
 from recommendations.importing import Skipped, import_interactions, import_projects, import_users
 from recommendations.models import HybridVector
 from recommendations.models.taxonomy import load_taxonomy
 from recommendations.schemas import InteractionLine, ProjectLine, UserLine
 from recommendations.seeding import seed_taxonomy
 from recommendations.stages import EMBEDDED
-from recommendations.tests.factories import make_weights
+from recommendations.tests.factories import make_weights, stored_for
 
 Rows = list[tuple[str, int, float | None]]  # project, rank, score: what one person is recommended
 
@@ -206,7 +206,7 @@ class Reader(threading.Thread):
         while not self.over.wait(0.002):
             user = users[self.reads % len(users)]
             with self.world.restoring:
-                _, found = answers.for_user(user, top=50)
+                found = stored_for(user)
             rows = [(row.project.full_name, row.rank, row.score) for row in found]
             wholes = self.world.old[user.username], self.world.new[user.username]
             self.half_written += not any(same_rows(rows, whole) for whole in wholes)

@@ -14,7 +14,18 @@ from engine import runs
 from engine.models import EmbeddingModel, Run
 from engine.pipeline import Scope
 from engine.text import text_hash
-from recommendations.models import Category, Interaction, Profile, Project, ProjectEmbedding, TechStack, Weights
+from recommendations import answers
+from recommendations.models import (
+    Category,
+    Generation,
+    Interaction,
+    Profile,
+    Project,
+    ProjectEmbedding,
+    Recommendation,
+    TechStack,
+    Weights,
+)
 from recommendations.pipeline import RECOMMENDATIONS
 from recommendations.scoring import Catalogue, Formula, Person
 
@@ -121,6 +132,13 @@ def score() -> Run:
     done = run("score")
     assert done.state == Run.State.DONE, done.error
     return done
+
+
+def stored_for(user: User, top: int = 50) -> list[Recommendation]:
+    """Their rows of the live generation."""
+    live = Generation.objects.live()
+    assert live
+    return list(answers.recommendations(live).filter(user=user)[:top])
 
 
 def snapshot(*left_out: str) -> dict[str, list[tuple[str, str]]]:

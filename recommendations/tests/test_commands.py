@@ -26,6 +26,7 @@ from recommendations.tests.factories import (
     snapshot,
     star,
 )
+from recommendations.tests.taste import hear, say
 
 pytestmark = pytest.mark.django_db
 
@@ -307,6 +308,16 @@ def test_recommend_refuses_another_number(ost, top):
     done = ost("recommend", "alice", "--top", top)
     assert done.code == 2
     assert "a whole number from 1 to 50" in done.err
+
+
+def test_what_somebody_wrote_since_shows_at_once(ost):
+    make_weights()
+    make_projects(3)
+    score()
+    hear(say(make_user("carol"), "A tool in Rust?"), rust := make_stack("Rust"))
+    belongs(store := make_project("keep/store"), rust)
+    give_vector(store, [0, 0, 1])
+    assert "you wrote" in ost("recommend", "carol").out
 
 
 @pytest.mark.usefixtures("world")

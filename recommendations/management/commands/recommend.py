@@ -9,7 +9,7 @@ from rich.table import Table
 from engine.commands import Command as BaseCommand
 from engine.commands import Refused, whole
 from engine.text import clip, printable, squeeze
-from recommendations import answers, reasons
+from recommendations import answers, reasons, serving
 from recommendations.models import Generation, Recommendation
 from recommendations.scoring import COMPONENTS
 
@@ -26,30 +26,30 @@ class Command(BaseCommand):
         user = User.objects.filter(username=username).first()
         if user is None:
             raise Refused(f"recommend: there is no user {username[:60]!a}")
-        generation, rows = answers.for_user(user, top)
-        if generation is None:
+        live = Generation.objects.live()
+        if live is None:
             raise Refused("recommend: nothing is published yet; run: ./ost manage run_pipeline recommendations", 1)
+        found = serving.for_user(user, top or live.weights.top_n)
+        if found is None:
+            raise Refused("recommend: there is no project to recommend", 1)
         if json:
-            self.write_json(facts(username, generation, rows))
+            self.write_json(facts(username, found))
         else:
-            self.show(username, generation, rows)
+            self.show(username, found)
         return 0
 
-    def show(self, username: str, generation: Generation, rows: list[Recommendation]) -> None:
+    def show(self, username: str, found: serving.List) -> None:
         console = self.console()
-        console.print(
-            f"For {escape(username)}, as of {moment(generation.published_at)} ({generation.weights})",
-            style="bold",
-        )
-        console.print(table(rows) if rows else "Nothing yet: run ./ost manage run_pipeline recommendations")
+        console.print(f"For {escape(username)}, as of {moment(found.computed_at)} ({found.weights})", style="bold")
+        console.print(table(found.rows))
 
 
-def facts(username: str, generation: Generation, rows: list[Recommendation]) -> dict[str, Any]:
+def facts(username: str, found: serving.List) -> dict[str, Any]:
     return {
         "user_id": username,
-        "recommendations": [answers.answer(row) for row in rows],
-        "generated_at": generation.published_at and generation.published_at.isoformat(),
-        "weights": generation.weights.version,
+        "recommendations": [answers.answer(row) for row in found.rows],
+        "generated_at": found.computed_at.isoformat(),
+        "weights": found.weights.version,
     }
 
 
@@ -68,8 +68,8 @@ def table(rows: list[Recommendation]) -> Table:
     return made
 
 
-def moment(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%d %H:%M UTC") if at else "never"
+def moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def what_and_why(row: Recommendation) -> str:
