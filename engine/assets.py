@@ -44,6 +44,11 @@ class Node:
         return SIGNS[self.state]
 
     @property
+    def askable(self) -> bool:
+        """Whether a run of the pipeline makes it; what comes in by itself nobody can ask for."""
+        return bool(self.pipeline.known) or not is_collected(self.pipeline, self.asset)
+
+    @property
     def again(self) -> int | None:
         """The run to try again, where that helps."""
         return self.standing.run if self.state == "failed" else None
@@ -103,9 +108,14 @@ def standings(stages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standi
 
 def scopes(pipeline: Pipeline, asset: Asset, day: date | None) -> list[Scope]:
     """What is to run so that the asset is made anew: its source's runs, or the pipeline's own."""
-    if asset.stage not in {stage.name for stage in pipeline.stages}:
+    if is_collected(pipeline, asset):
         return [Scope(day=day, source=name) for name in pipeline.sources()]
     return [Scope(day=day)]
+
+
+def is_collected(pipeline: Pipeline, asset: Asset) -> bool:
+    """Whether only the run of a source makes it."""
+    return asset.stage not in {stage.name for stage in pipeline.stages}
 
 
 def days(pipeline: Pipeline) -> list[date]:

@@ -103,7 +103,7 @@ class Pipeline:
 
     @property
     def graph(self) -> tuple[Asset, ...]:
-        """Its assets; of a pipeline that names none a row of its stages."""
+        """Its assets; of a pipeline that names none a row of its stages, each once."""
         if self.assets:
             return self.assets
         names = list(dict.fromkeys(stage.name for stage in (*self.collecting, *self.stages)))

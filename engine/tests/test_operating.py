@@ -266,6 +266,17 @@ def test_an_asset_is_materialised_by_a_run_of_its_stage(operator):
     assert Audit.objects.values_list("actor", "action", "subject").get() == ("olga", "materialise", "project_mappings")
 
 
+def test_a_stage_that_a_source_goes_through_too_is_materialised_for_none_in_particular(operator):
+    materialise(operator, "read", pipeline="conversations")
+    assert Run.objects.values_list("pipeline", "source", "stages").get() == ("conversations", "", ["read"])
+
+
+def test_what_is_handed_in_is_not_to_be_materialised(operator):
+    page = operator.get(at("assets")).content.decode()
+    assert 'value="ingest"' not in page
+    assert 'value="read"' in page
+
+
 def test_what_is_collected_is_materialised_for_each_source_that_is_on(operator):
     Source.objects.update_or_create(pipeline="issues", name="hackernews", defaults={"on": True})
     Source.objects.exclude(name="hackernews").update(on=False)

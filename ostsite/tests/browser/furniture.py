@@ -33,8 +33,12 @@ from ostsite.tests.browser.site import read
 from ostsite.tests.people import person
 from recommendations import profiles
 from recommendations.models import (
+    Campaign,
     Category,
+    Engagement,
     Impression,
+    Intent,
+    IntentEmbedding,
     Message,
     MessageEmbedding,
     NamedRepository,
@@ -240,7 +244,8 @@ def fill_the_admin(user: User) -> None:
     Schedule.objects.get_or_create(name="nightly", func="engine.jobs.start", schedule_type="O")
     OrmQ.objects.create(key="ost", payload="nothing", lock=now)
     shown(user)
-    said = Message.objects.create(user=user, message_id="m1", text="I like small models", said_at=now)
+    make_campaigns(user)
+    said = Message.objects.filter(user=user).earliest("pk")
     MessageEmbedding.objects.want({said.pk: said.text})
     post = {"source": "github", "url": "https://example.org/1", "url_hash": "1", "collected_on": now}
     item = RawItem.objects.create(title="The export stops halfway", **post)
@@ -251,6 +256,22 @@ def fill_the_admin(user: User) -> None:
     make_found(item, issue, user)
     EmailAddress.objects.get_or_create(user=user, email=user.email, primary=True)
     SocialAccount.objects.create(user=user, provider="github", uid="1", extra_data={"login": user.username})
+
+
+def make_campaigns(user: User) -> None:
+    """One that runs and was taken up, one that is over, one that is ahead, one of a subject that is gone."""
+    now, wanting = timezone.now(), Intent.objects.earliest("pk")
+    IntentEmbedding.objects.want({wanting.pk: wanting.prototype})
+    subjects = {"Rust month": ("stack", TechStack.objects.get(name="Rust").pk), "Gone": ("issue", 2**40)}
+    subjects |= {name: ("project", Project.objects.earliest("pk").pk) for name in ("Winter of maps", "Spring of maps")}
+    begins = {"Rust month": -9, "Gone": -90, "Winter of maps": -60, "Spring of maps": 90}
+    for name, (kind, pk) in subjects.items():
+        at = now + timedelta(days=begins[name])
+        ends = at + timedelta(days=30)
+        Campaign.objects.create(name=name, kind=kind, subject=pk, begins_at=at, ends_at=ends, promoted_by="carol_ops")
+    rust = Campaign.objects.get(name="Rust month")
+    for intent, count in ((wanting, 7), (None, 2)):
+        Engagement.objects.create(user=user, campaign=rust, intent=intent, count=count, last_at=now)
 
 
 def register_another() -> None:
