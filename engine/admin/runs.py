@@ -13,6 +13,10 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
 from engine import history, jobs, ledger, runs, standing
@@ -41,7 +45,7 @@ class Runs(ChangeList):
 
 @admin.register(Run)
 class RunAdmin(ReadOnly):
-    list_display = ("partition", "standing", "took", "lately", "error", "did", "claims", "created_at")
+    list_display = ("partition", "standing", "took", "did", "asked_for")
     list_filter = ("state", "pipeline", ("created_at", admin.DateFieldListFilter))
     search_fields = ("source", "error")
     search_help_text = "a source, or words of the reason"
@@ -58,25 +62,28 @@ class RunAdmin(ReadOnly):
     def partition(self, run: Run) -> str:
         return str(run)
 
-    @admin.display(description="claims", ordering="fence")
-    def claims(self, run: Run) -> int:
-        return run.fence
-
     @admin.display(description="counts")
     def did(self, run: Run) -> str:
-        return "; ".join(f"{stage}: {in_words(counts)}" for stage, counts in run.counts.items())
+        """A line a stage; what is 0 stands on the run's own page."""
+        told = ((stage, in_words({name: number for name, number in counts.items() if number}))
+                for stage, counts in run.counts.items())  # fmt: skip
+        return format_html_join("", "<span>{}: {}</span>", ((stage, words or "nothing") for stage, words in told))
 
-    @admin.display(description="state", ordering="state")
-    def standing(self, run: Run) -> str:
-        return render_to_string("admin/engine/run/_cell.html", {"run": run, "progress": history.progress(run)})
+    @admin.display(description="asked for, UTC", ordering="created_at")
+    def asked_for(self, run: Run) -> SafeString:
+        claims = format_html("<span>{} claims</span>", run.fence) if run.fence > 1 else ""
+        at = date_format(run.created_at, "j M, H:i")
+        return format_html('<time datetime="{}">{}</time>{}', run.created_at.isoformat(), at, claims)
+
+    @admin.display(description="state, and why", ordering="state")
+    def standing(self, run: Run) -> SafeString:
+        state = render_to_string("admin/engine/run/_cell.html", {"run": run, "progress": history.progress(run)})
+        why = format_html('<span class="reason">{}</span>', Truncator(run.error).chars(160)) if run.error else ""
+        return format_html("{}{}", state, why)
 
     @admin.display(description="worked on")
     def took(self, run: Any) -> str:
         return render_to_string("admin/engine/run/_took.html", {"seconds": run.seconds, "usual": run.past.usual})
-
-    @admin.display(description="lately")
-    def lately(self, run: Any) -> str:
-        return render_to_string("admin/engine/run/_lately.html", {"past": run.past})
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("engine.change_run")
@@ -97,6 +104,7 @@ class RunAdmin(ReadOnly):
             "pipelines": names if self.has_operate_permission(request) else [],
             "fresh": {"/".join(source): last for source, last in standing.freshness().items()},
             "sees_sources": request.user.has_perm("engine.view_source"),
+            "title": "Runs",
         }
         return super().changelist_view(request, {**(extra_context or {}), **shown})
 
@@ -153,6 +161,9 @@ class AuditAdmin(ReadOnly):
     search_help_text = "who, or how what it was done to begins"
     ordering = ("-pk",)
     fields = ("at", "actor", "action", "subject", "note")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "title": "What people did by hand"})
 
 
 @admin.register(WorkerGroup)

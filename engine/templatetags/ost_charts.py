@@ -7,6 +7,8 @@ from typing import Any
 
 from django import template
 from django.template.defaultfilters import filesizeformat
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
 
 from engine import drawing
 from engine.trends import Values
@@ -50,6 +52,12 @@ def graph(after: Mapping[str, Sequence[str]], states: Mapping[str, str], label: 
 @register.filter
 def states(nodes: Sequence[Any]) -> dict[str, str]:
     return {node.asset.name: node.state for node in nodes}
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """With places to break after each underscore: a long name is not cut anywhere."""
+    return mark_safe(conditional_escape(name).replace("_", "_<wbr>"))  # noqa: S308  escaped before
 
 
 @register.filter

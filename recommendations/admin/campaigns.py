@@ -1,6 +1,6 @@
 """What operators promote, and who took it up."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -67,6 +67,7 @@ class CampaignForm(Guarded):
             self.initial["find"] = str(self.instance.subject)
         if "begins_at" in self.fields:
             self.initial.setdefault("begins_at", timezone.now())
+        name_halves(self.fields)
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
@@ -85,6 +86,14 @@ class CampaignForm(Guarded):
         names = "; ".join(f"{name} ({pk})" for pk, name, _ in some)
         told = f"Which of these? {names}" if some else f"There is no {kind} of that name or id."
         self.add_error("find", ValidationError(told))
+
+
+def name_halves(fields: Mapping[str, Any]) -> None:
+    """A moment is two boxes under one label: each says besides which half it is."""
+    for field in fields.values():
+        halves = getattr(field.widget, "widgets", ())
+        for half, name in zip(halves, ("day", "time"), strict=False):
+            half.attrs["aria-label"] = f"{field.label}: {name}"
 
 
 def counted(field: str, kind: Any) -> Coalesce:
