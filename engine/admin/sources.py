@@ -8,6 +8,7 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -45,6 +46,8 @@ class SourceAdmin(Kept):
         return [path("collect/", collect, name="engine_source_collect"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         today = timezone.now().date()
         days = [today - timedelta(days=back) for back in range(DAYS, 0, -1)]
         rows = standing.sources(days)
@@ -57,7 +60,8 @@ class SourceAdmin(Kept):
             "now": timezone.now(),
             "operates": request.user.has_perm("engine.change_run"),
         }
-        return super().changelist_view(request, {**(extra_context or {}), **shown})
+        frame = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, "admin/engine/source/change_list.html", frame | shown)
 
     def collect(self, request: HttpRequest) -> HttpResponse:
         """Collect a source, or one of its days, once more: what was left, and of what is complete all."""
