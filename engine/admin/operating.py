@@ -323,6 +323,7 @@ class Size:
     name: str
     bytes: int
     trend: Trend
+    table: str = ""
 
     @property
     def grown(self) -> int:
@@ -338,10 +339,12 @@ def sizes(request: HttpRequest) -> HttpResponse:
         name = model._meta.db_table
         if name in now:
             trend = Trend([row.taken_at for row in found], [row.sizes.get(name) for row in found])
-            groups.setdefault(group_of(model), []).append(Size(str(model._meta.verbose_name_plural), now[name], trend))
+            size = Size(str(model._meta.verbose_name_plural), now[name], trend, name)
+            groups.setdefault(group_of(model), []).append(size)
     told = [(name, total(found, rows), sorted(rows, key=lambda row: -row.bytes)) for name, rows in groups.items()]
     told.sort(key=lambda group: -group[1].bytes)
-    return page(request, "sizes", "Sizes", groups=told, whole=sum(now.values()), **shown)
+    chosen = next((row for rows in groups.values() for row in rows if row.table == request.GET.get("table")), None)
+    return page(request, "sizes", "Sizes", groups=told, chosen=chosen, whole=sum(now.values()), **shown)
 
 
 def group_of(model: Any) -> str:

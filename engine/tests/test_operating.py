@@ -86,6 +86,12 @@ def test_ten_more_of_everything_cost_no_more_queries(operator, page):
     assert queries(operator, page) == before
 
 
+def test_the_line_of_a_table_has_its_figures(operator, sixty_days):
+    told = words(operator.get(at("sizes") + "?days=60&table=engine_run"))
+    assert "Runs: " in told
+    assert told.count(" UTC ") >= 60
+
+
 @pytest.mark.parametrize("page", [*pages(), at("going")])
 def test_nobody_without_the_permission_sees_them(page):
     assert sign_in(staff("noel")).get(page).status_code == 403

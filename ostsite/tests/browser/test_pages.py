@@ -329,6 +329,7 @@ def operating() -> Iterator[Stop]:
     for state in ("done", "running", "quarantined"):
         run = Run.objects.filter(state=state).latest("pk")
         yield Stop(f"operate-run-{state}", reverse("admin:engine_run_change", args=[run.pk]))
+    yield Stop("operate-sizes-table", reverse("admin:engine_run_sizes") + "?days=60&table=engine_run")
     asked = {"days": 60, "figure": "ost_recommendation_latency_seconds", "labels": '{"kind":"live"}'}
     yield Stop("operate-series", f"{reverse('admin:engine_run_series')}?{urlencode(asked)}")
 
