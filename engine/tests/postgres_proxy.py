@@ -33,12 +33,13 @@ class PostgresProxy:
 
     Every message between log-in and goodbye counts, over all connections, and is a point at which the client may be
     killed. Some ask for nothing by themselves, but to tell them from the others would take a parser of SQL, and one
-    kill too many costs no more than its time.
+    kill too many costs no more than its time. `commits`: the numbers of those that end a transaction.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self.server = host, port
         self.seen = 0
+        self.commits: list[int] = []
         self.kill_at: Point | None = None
         self.counting = threading.Lock()
 
@@ -58,7 +59,7 @@ class PostgresProxy:
 
     def watch(self, kill_at: Point | None = None) -> None:
         """Count from the beginning."""
-        self.seen, self.kill_at = 0, kill_at
+        self.seen, self.commits, self.kill_at = 0, [], kill_at
 
     def accept(self) -> None:
         with suppress(OSError):  # closed
@@ -99,6 +100,8 @@ class PostgresProxy:
     def ends(self, message: bytes, server: socket.socket) -> bool:
         """Forward it; whether the client ends here."""
         point = 0 if message[0] in UNCOUNTED else self.count()
+        if message[5:].startswith(b"COMMIT"):
+            self.commits.append(point)
         if self.kill_at == (point, "before"):
             return True
         server.sendall(message)

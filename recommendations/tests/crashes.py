@@ -15,6 +15,7 @@ from django.test import override_settings
 
 from engine import runs
 from engine.models import EmbeddingModel, Run
+from engine.models.embedding import Embedding
 from engine.pipeline import Scope
 from engine.tests.postgres_proxy import Point, PostgresProxy, run_in_child
 from engine.vectors import Matrix, digest
@@ -230,10 +231,10 @@ def go_through() -> None:
         raise RuntimeError(f"the run is {run.state}: {run.error}")
 
 
-def let_leases_run_out() -> None:
-    """What a minute does: nobody holds a run or a text any more."""
+def let_leases_run_out(embedded: Sequence[type[Embedding]] = EMBEDDED) -> None:
+    """What a minute does: nobody holds a run or a text of those tables any more."""
     with connection.cursor() as cursor:
-        for table in ("engine_run", *(table._meta.db_table for table in EMBEDDED)):
+        for table in ("engine_run", *(table._meta.db_table for table in embedded)):
             cursor.execute(f"UPDATE {table} SET lease_until = now() - interval '1 second' WHERE lease_until > now()")
 
 
