@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from engine.postgresql import prepared
 from engine.text import clip, printable, squeeze
-from recommendations.models import Fact
 from recommendations.scoring import Positions
 
 SPEAK = 16  # so many messages, the newest, speak for a person with their vectors
@@ -15,27 +14,16 @@ QUOTED = 140  # characters of a sentence that is quoted
 
 
 class Row(NamedTuple):
-    """A fact and one message that says it, if there is one.
-
-    at: seconds. meant: the message tells something of them, by its intent or, without one, by more than a project.
-    refused: they said that it is not theirs.
-    """
+    """Something that counts: a category, a stack, a pinned project, or a message that speaks. at: seconds."""
 
     user: int
     category: int | None
     stack: int | None
     project: int | None
-    state: str
-    confidence: float
+    message: int | None
+    weight: float
     at: float
     sentence: str
-    message: int | None
-    meant: bool
-    refused: bool
-
-    @property
-    def counts(self) -> bool:
-        return self.state in Fact.COUNTS and not self.refused
 
 
 @dataclass
@@ -52,43 +40,59 @@ class Heard:
     messages: dict[int, str] = field(default_factory=dict)
 
 
-# A message speaks while each fact of it counts: to mute one of them takes back all that its words did.
-FACTS = """
-SELECT f.user_id, f.category_id, f.stack_id, f.project_id, f.state, f.confidence,
-       extract(epoch FROM coalesce(m.said_at, f.said_at))::float8, coalesce(y.sentence, f.sentence), m.id,
-       coalesce(i.counts, f.project_id IS NULL), NOT coalesce(c.applies, s.applies, TRUE)
-FROM recommendations_fact f
-LEFT JOIN recommendations_saying y ON y.fact_id = f.id
-LEFT JOIN recommendations_message m ON m.id = y.message_id
-LEFT JOIN recommendations_intent i ON i.id = m.intent_id
+COUNTS = "f.state IN ('heard', 'pinned') AND coalesce(c.applies, s.applies, TRUE)"
+FACTS = """recommendations_fact f
 LEFT JOIN recommendations_profilecategory c ON (c.profile_id, c.category_id) = (f.user_id, f.category_id)
-LEFT JOIN recommendations_profiletechstack s ON (s.profile_id, s.stack_id) = (f.user_id, f.stack_id)
-WHERE f.user_id = ANY(%s) ORDER BY f.user_id, 7 DESC, m.id DESC NULLS LAST, f.id DESC
-"""
+LEFT JOIN recommendations_profiletechstack s ON (s.profile_id, s.stack_id) = (f.user_id, f.stack_id)"""
+MEANT = "(SELECT i.counts FROM recommendations_intent i WHERE i.id = m.intent_id)"
+# A fact has the sentence of the newest message that says it. A message speaks while each fact of it counts: to mute one
+# of them takes back all that its words did. It must tell something of them: by its intent or, without one, by more than
+# a project. Somebody's messages are walked from the newest on, until enough of them speak.
+SPOKEN = f"""
+SELECT f.user_id, f.category_id, f.stack_id, f.project_id, NULL::int8,
+       CASE f.state WHEN 'pinned' THEN 1 ELSE greatest(least(f.confidence, 1), 0) END,
+       extract(epoch FROM f.said_at)::float8, f.sentence
+FROM {FACTS}
+WHERE f.user_id = ANY(%s) AND {COUNTS}
+    AND (f.category_id IS NOT NULL OR f.stack_id IS NOT NULL OR f.project_id IS NOT NULL AND f.state = 'pinned')
+UNION ALL
+SELECT u.id, NULL, NULL, NULL, m.id, 1, extract(epoch FROM m.said_at)::float8, m.sentence
+FROM unnest(%s::int8[]) AS u (id) CROSS JOIN LATERAL (
+    SELECT m.id, m.said_at, said.sentence
+    FROM (SELECT id, said_at, intent_id FROM recommendations_message
+          WHERE user_id = u.id ORDER BY said_at DESC, id DESC) m
+    CROSS JOIN LATERAL (
+        SELECT bool_and({COUNTS}), (array_agg(y.sentence ORDER BY f.id DESC)
+            FILTER (WHERE coalesce({MEANT}, f.project_id IS NULL)))[1]
+        FROM {FACTS} JOIN recommendations_saying y ON y.fact_id = f.id
+        WHERE y.message_id = m.id) said (counts, sentence)
+    WHERE said.counts AND said.sentence IS NOT NULL
+    ORDER BY m.said_at DESC, m.id DESC LIMIT %s) m
+ORDER BY 1, 7 DESC, 5 DESC NULLS LAST, 2, 3, 4
+"""  # noqa: S608  constants of ours
 
 
 def heard_by(users: Positions) -> dict[int, Heard]:
-    """By user, those whose messages say anything; by one query."""
+    """By user, those of whom anything counts; by one query, which reads no more of a long history than speaks."""
     with prepared() as cursor:
-        cursor.execute(FACTS, [users.tolist()])
+        cursor.execute(SPOKEN, [users.tolist(), users.tolist(), SPEAK])
         rows = [Row(*row) for row in cursor]
-    return {user: heard_in(list(facts)) for user, facts in groupby(rows, key=lambda row: row.user)}
+    return {user: heard_in(said) for user, said in groupby(rows, key=lambda row: row.user)}
 
 
-def heard_in(facts: Iterable[Row]) -> Heard:
-    """facts: of one person, the newest first: the newest message that says a fact is quoted for it."""
-    found, silenced = Heard(), {fact.message for fact in facts if not fact.counts}
-    for fact in filter(lambda fact: fact.counts, facts):
-        pinned, words = fact.state == Fact.State.PINNED, quoted(fact.sentence)
-        weight = 1.0 if pinned else min(max(fact.confidence, 0.0), 1.0)
-        if fact.category:
-            found.categories.setdefault(fact.category, (weight, words))
-        if fact.stack:
-            found.stacks.setdefault(fact.stack, (weight, words))
-        if fact.project and pinned:
-            found.pinned.setdefault(fact.project, (fact.at, words))
-        if fact.message and fact.meant and fact.message not in silenced and len(found.messages) < SPEAK:
-            found.messages.setdefault(fact.message, words)
+def heard_in(said: Iterable[Row]) -> Heard:
+    """said: of one person, the newest first."""
+    found = Heard()
+    for row in said:
+        words = quoted(row.sentence)
+        if row.category:
+            found.categories[row.category] = (row.weight, words)
+        if row.stack:
+            found.stacks[row.stack] = (row.weight, words)
+        if row.project:
+            found.pinned[row.project] = (row.at, words)
+        if row.message:
+            found.messages[row.message] = words
     return found
 
 

@@ -341,6 +341,32 @@ def test_another_set_of_intents_is_compared_again(take, intent):
     assert (Message.objects.get().intent.name, intents.waiting()) == ("mend it", 0)
 
 
+def changed():
+    """Whose recommendations are out of date since this was asked last."""
+    long_ago = datetime(2001, 1, 1, tzinfo=UTC)
+    found = set(Profile.objects.exclude(changed_at=long_ago).values_list("user__username", flat=True))
+    Profile.objects.update(changed_at=long_ago)
+    return found
+
+
+def test_other_intents_make_the_lists_out_of_date_of_those_whose_facts_speak_otherwise(take, rust, intent):
+    take(said(), said("mend it", user="ann"), said("Zig I use, not Rust", user="bob"))
+    assert Message.objects.filter(intent=intent).count() == 2
+    changed()
+    intent.state = "off"
+    intent.save()
+    intents.want([intent])
+    list(intents.compare())
+    assert (Message.objects.filter(intent=None).count(), changed()) == (3, {"sam"})
+
+
+def test_intents_that_change_no_message_change_nobody(take, rust, intent):
+    take(said(), said("mend it", user="ann"))
+    changed()
+    list(intents.compare(everything=True))
+    assert changed() == set()
+
+
 def test_an_intent_that_is_off_has_no_text_to_embed(intent):
     intent.state = "off"
     intents.want([intent])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from recommendations import answers, facts, serving, spoken
 from recommendations.models import Fact, Profile
@@ -157,7 +158,7 @@ def test_an_older_message_is_silent_too_where_a_fact_of_it_is_muted(world):
     (fact,) = hear(older, rust, "a log")[:1]
     fact.sayings.create(message=say(alice, "Rust, again", GAMES), sentence="Rust, again", confidence=0.9)
     facts.decide(alice, fact.pk, "muted")
-    assert older.pk not in spoken.heard_by(np.array([alice.pk]))[alice.pk].messages
+    assert not spoken.heard_by(np.array([alice.pk]))
 
 
 def test_a_project_that_is_named_is_not_liked_until_it_is_pinned(world):
@@ -201,6 +202,25 @@ def test_so_many_messages_speak_the_newest():
         hear(say(alice, f"message {number}", DATABASES, intent), f"thing {number}")
     heard = spoken.heard_by(np.array([alice.pk]))[alice.pk]
     assert list(heard.messages.values()) == [f"message {number}" for number in range(19, 3, -1)]
+
+
+def test_of_a_long_history_no_more_is_read_than_speaks():
+    alice, rust, intent = make_user(), make_stack("Rust"), wants()
+    (fact,) = hear(say(alice, "Rust, the first time", DATABASES, intent), rust)
+    for number in range(100):
+        fact.sayings.create(message=say(alice, f"Rust {number}", DATABASES, intent), sentence="Rust", confidence=0.9)
+    with connection.cursor() as cursor:
+        given = [[alice.pk], [alice.pk], spoken.SPEAK]
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {spoken.SPOKEN}", given)
+        ((plan,),) = cursor.fetchall()
+    read = [node["Actual Loops"] for node in nodes(plan[0]["Plan"]) if node["Node Type"] == "Aggregate"]
+    assert (read, len(spoken.heard_by(np.array([alice.pk]))[alice.pk].messages)) == ([spoken.SPEAK], spoken.SPEAK)
+
+
+def nodes(plan):
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
 
 
 def test_each_state_makes_the_list_out_of_date(world):
