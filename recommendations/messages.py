@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from engine.bulk import copy_in
 from engine.vectors import digest
+from recommendations.models import Message
 from recommendations.schemas import MessageLine
 
 Numbered = tuple[int, MessageLine]
@@ -25,15 +26,18 @@ def message_id(line: MessageLine) -> str:
 def store(lines: Sequence[Numbered]) -> tuple[Counter[str], list[tuple[int, str]]]:
     """Insert what is new, with its users; what became of the numbered lines, and why some are refused.
 
-    What is stored stays as it is: the same id with other words, or from somebody else, is refused.
+    What is stored stays as it is: the same id with other words, or from somebody else, is refused, and nobody is made
+    an account for it.
     """
     fresh: dict[str, Numbered] = {}
     for number, line in lines:
         fresh.setdefault(message_id(line), (number, line))
     with transaction.atomic():
-        users, new = known_users({line.user_id for _, line in fresh.values()})
-        inserted = insert(fresh, users)
-        refused = list(clashes(lines, users))
+        stored = set(Message.objects.filter(message_id__in=fresh).values_list("message_id", flat=True))
+        unknown = {key: each for key, each in fresh.items() if key not in stored}
+        users, new = known_users({line.user_id for _, line in unknown.values()})
+        inserted = insert(unknown, users)
+        refused = list(clashes(lines))
     return (
         Counter(
             inserted=inserted,
@@ -70,10 +74,6 @@ INSERT = """
     SELECT message_id, user_id, text, said_at, '', '' FROM pg_temp.message_lines ORDER BY message_id
     ON CONFLICT (message_id) DO NOTHING
 """
-OTHERS = """
-    SELECT m.message_id, m.user_id, m.text FROM recommendations_message m
-    JOIN pg_temp.message_lines s ON s.message_id = m.message_id
-"""
 
 
 def insert(fresh: Mapping[str, Numbered], users: Mapping[str, int]) -> int:
@@ -84,14 +84,13 @@ def insert(fresh: Mapping[str, Numbered], users: Mapping[str, int]) -> int:
         return int(cursor.rowcount)
 
 
-def clashes(lines: Sequence[Numbered], users: Mapping[str, int]) -> Iterable[tuple[int, str]]:
+def clashes(lines: Sequence[Numbered]) -> Iterable[tuple[int, str]]:
     """The lines that are not what is stored under their id."""
-    with connection.cursor() as cursor:
-        cursor.execute(OTHERS)
-        stored = {key: (user, text) for key, user, text in cursor.fetchall()}
+    rows = Message.objects.filter(message_id__in={message_id(line) for _, line in lines})
+    stored = {key: (user, text) for key, user, text in rows.values_list("message_id", "user__username", "text")}
     for number, line in lines:
         user, text = stored[message_id(line)]
-        if user != users[line.user_id]:
+        if user != line.user_id:
             yield number, ANOTHER
         elif text != line.message:
             yield number, OTHERWISE

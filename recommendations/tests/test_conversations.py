@@ -154,6 +154,7 @@ def test_an_id_of_somebody_else_is_refused(take):
     told = take(said("mine now", user="eve", message_id="m-1"))
     assert told["refused"]["first"] == [{"record": 1, "reason": messages.ANOTHER}]
     assert Message.objects.get().user.username == "sam"
+    assert not User.objects.filter(username="eve").exists()
 
 
 def test_what_was_said_is_not_changed(take):
