@@ -36,7 +36,7 @@ class Unread(serializers.Serializer[Any]):
     """Without a look at the records: each is checked by itself, so that one bad one keeps out none of the others."""
 
     conversations = serializers.ListField(
-        child=serializers.JSONField(), min_length=1, max_length=RECORDS_AT_MOST, allow_empty=False
+        child=serializers.JSONField(allow_null=True), min_length=1, max_length=RECORDS_AT_MOST, allow_empty=False
     )
 
 

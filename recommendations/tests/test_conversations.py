@@ -426,6 +426,12 @@ def test_a_program_hands_messages_in_and_a_worker_understands_them(client, key):
     assert Run.objects.get(source="").state == "waiting"
 
 
+@pytest.mark.parametrize("record", [None, 3, "x", [], {}, True])
+def test_a_record_of_no_kind_keeps_out_none_of_the_others(client, key, record):
+    answer = send(client, "POST", "conversations/", {"conversations": [record, said()]}, **key)
+    assert (answer.status_code, answer.json()["refused"]["first"][0]["record"], Message.objects.count()) == (202, 1, 1)
+
+
 def test_the_same_handed_in_twice_is_stored_once(client, key):
     for _ in range(2):
         assert send(client, "POST", "conversations/", {"conversations": [said()]}, **key).status_code == 202
