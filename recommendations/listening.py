@@ -64,6 +64,7 @@ _DENIALS = (
     r"\b(?:instead of|rather than|other than|apart from|except(?: for)?|unlike|anything but|without|as opposed to)\b",
     r"\b(?:better|faster|worse|slower|rather)\s+(?:\w+\s+){0,3}than\b",
     r"\b(?:neither|nor|no)\s+(?=\w)",
+    r"\b(?:hiring|recruiting|vacancy|vacancies)\b",  # what an employer looks for
 )
 _DENIAL = re.compile("|".join(_DENIALS), re.IGNORECASE)
 # Where what is denied ends: at a mark, at a turn, or where somebody speaks again.

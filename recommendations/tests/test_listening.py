@@ -35,6 +35,7 @@ def affirmed(text: str) -> str:
         ("I am not a Java developer", "Java"),
         ("we do it without Java", "Java"),
         ("I have no interest in Java", "Java"),
+        ("We are hiring somebody who writes Java", "Java"),
     ],
 )
 def test_what_is_denied_left_or_disliked_is_not_affirmed(text, denied):
