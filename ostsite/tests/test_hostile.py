@@ -21,8 +21,11 @@ from ostsite.tests.people import confirmed, person, staff
 from ostsite.tests.world import UNHURRIED, undone
 from recommendations import profiles, serving
 from recommendations.models import (
+    Campaign,
     Category,
+    Fact,
     Generation,
+    Intent,
     Message,
     Profile,
     Project,
@@ -136,7 +139,13 @@ def filled() -> User:
     make.give_vector(alice, [1, 0.5, 0])
     for kind, project in zip(("star", "like", "save", "dismiss"), projects, strict=False):
         make.act(alice, project, kind)
-    Message.objects.create(user=alice, message_id="m1", text="x", said_at=now)
+    message = Message.objects.create(user=alice, message_id="m1", text="x", said_at=now)
+    said = {"message": message, "sentence": "x", "confidence": 0.9, "said_at": now}
+    Fact.objects.bulk_create(Fact(user=alice, interest=f"i{number}", **said) for number in range(len(TEXTS)))
+    bob = make.make_user("bob")  # of whom nothing is known but what was written
+    Fact.objects.bulk_create(Fact(user=bob, category=category, **said) for category in categories)
+    Intent.objects.create(name="x", prototype="x")
+    Campaign.objects.create(name="x", kind="project", subject=projects[0].pk)
     return alice
 
 
@@ -154,8 +163,8 @@ def worded(alice: User, hostile: bool) -> None:
             term.name, term.aliases, term.words, term.topics = f"k{number:03} {said[:70]}", [said], [said], [said]
     for said, category in zip(words, categories, strict=True):
         category.description = said
-    facts = ["description", "topics", "homepage", "language", "license", "readme", "languages"]
-    Project.objects.bulk_update(projects, facts)
+    columns = ["description", "topics", "homepage", "language", "license", "readme", "languages"]
+    Project.objects.bulk_update(projects, columns)
     Category.objects.bulk_update(categories, ["name", "aliases", "words", "topics", "description"])
     TechStack.objects.bulk_update(stacks, ["name", "aliases", "words", "topics"])
     line = "".join(words)
@@ -167,6 +176,13 @@ def worded(alice: User, hostile: bool) -> None:
         location=line[400:600],
     )
     Message.objects.update(text=line)
+    facts = {user: list(Fact.objects.filter(user__username=user).order_by("pk")) for user in ("alice_ml", "bob")}
+    for number, (said, interest, category) in enumerate(zip(words, *facts.values(), strict=True)):
+        interest.interest, interest.sentence = f"i{number:03} {said[:70]}", said[:400]
+        category.sentence = said[:400]
+    Fact.objects.bulk_update([*facts["alice_ml"], *facts["bob"]], ["interest", "sentence"])
+    Intent.objects.update(name=words[0][:60], prototype=line[:2000])
+    Campaign.objects.update(name=words[0][:80])
     Generation.objects.all().delete()  # or there were one more to choose from
     serving.forget()
     cache.clear()
@@ -182,6 +198,7 @@ HERS = [
     "/for-you/?show=50",
     "/profile/",
     "/profile/?kind=dismiss",
+    *[f"/profile/?heard={page}" for page in range(2, 1 + -(-len(TEXTS) // 10))],
     "/welcome/",
     "/profile/delete/",
     "/projects/?page=2",
@@ -194,6 +211,9 @@ TABLES = (
     "recommendations/profile",
     "recommendations/interaction",
     "recommendations/message",
+    "recommendations/intent",
+    "recommendations/fact",
+    "recommendations/campaign",
 )
 Pages = dict[str, str]
 
@@ -222,6 +242,9 @@ def drawn(alice: User, root: Client) -> dict[str, Pages]:
     changes += [
         f"/admin/recommendations/profile/{alice.pk}/change/",
         f"/admin/recommendations/message/{Message.objects.get().pk}/change/",
+        f"/admin/recommendations/intent/{Intent.objects.get().pk}/change/",
+        f"/admin/recommendations/campaign/{Campaign.objects.get().pk}/change/",
+        f"/admin/recommendations/fact/{Fact.objects.filter(user=alice).earliest('pk').pk}/change/",
     ]
     stacks = list(TechStack.objects.order_by("pk").values_list("pk", flat=True))
     sent = {"HX-Request": "true"}
@@ -234,6 +257,7 @@ def drawn(alice: User, root: Client) -> dict[str, Pages]:
         "stranger": read(stranger, PUBLIC),
         "try": tried,
         "hers": read(hers, HERS),
+        "theirs who wrote": read(confirmed(User.objects.get(username="bob")), ["/for-you/?show=50", "/profile/"]),
         "project": read(stranger, ONES),
         "project for her": read(hers, ONES[::16]),
         "why": read(hers, [f"{address}why/" for address in ONES[::16]]),
@@ -256,7 +280,7 @@ def twins(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> It
         cache.clear()
 
 
-SORTS = ("stranger", "try", "hers", "project", "project for her", "why", "htmx", "admin")
+SORTS = ("stranger", "try", "hers", "theirs who wrote", "project", "project for her", "why", "htmx", "admin")
 
 
 def test_there_are_words_enough():
@@ -290,7 +314,7 @@ def test_no_page_has_a_handler_a_script_of_its_own_or_a_link_that_is_not_marked(
     assert {address: found for address, page in twins[True][sort].items() if (found := Outline(page).faults)} == {}
 
 
-@pytest.mark.parametrize("sort", ["stranger", "project", "hers", "admin"])
+@pytest.mark.parametrize("sort", ["stranger", "project", "hers", "theirs who wrote", "admin"])
 def test_the_words_are_on_the_pages(twins, sort):
     """Or the comparison would say nothing."""
     pages = " ".join(twins[True][sort].values())
