@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import httpx
 import psutil
 import pytest
 from django.db import connection
+from django.utils.formats import date_format
 
 from ostsite.wsgi import WithoutEnvironment
 
@@ -296,3 +298,7 @@ def test_a_request_knows_nothing_of_the_environment():
     answer({"PLANTED": "secret", "HTTP_HOST": "localhost"}, lambda *given: None)
     del os.environ["PLANTED"]
     assert seen == {"HTTP_HOST": "localhost"}
+
+
+def test_a_moment_in_the_admin_reads_the_same_in_every_country():
+    assert date_format(datetime(2026, 11, 2, 6, 17, tzinfo=UTC), "DATETIME_FORMAT") == "2 Nov 2026, 06:17 UTC"
