@@ -146,8 +146,9 @@ def silent(past: Sequence[Day], newest: Day, what: str, kind: str = "silent") ->
 
     The chance that a day is empty is that of the past by the rule of succession, (empty + 1) / (days + 2).
     """
-    awake = [each for each in past if each.day.weekday() not in asleep(past)]
-    if newest.value or newest.day.weekday() in asleep(past) or len(awake) < LEAST_DAYS:
+    resting = asleep(until_silence(past))
+    awake = [each for each in past if each.day.weekday() not in resting]
+    if newest.value or newest.day.weekday() in resting or len(awake) < LEAST_DAYS:
         return None
     empty = [newest.day]
     while awake and not awake[-1].value:
@@ -163,6 +164,12 @@ def silent(past: Sequence[Day], newest: Day, what: str, kind: str = "silent") ->
         said = f"no {what} since {called(empty[-1])}, {len(empty)} days in a row"
     said += f"; usually {between(usual)} a day"
     return Finding(kind, 0, usual, said, empty[-1], len(empty))
+
+
+def until_silence(past: Sequence[Day]) -> Sequence[Day]:
+    """Up to the last day on which anything came: a silence that lasts is no habit of its weekdays."""
+    last = max((at for at, each in enumerate(past) if each.value), default=-1)
+    return past[: last + 1]
 
 
 def asleep(past: Sequence[Day]) -> set[int]:

@@ -94,6 +94,13 @@ def test_a_small_source_is_silent_on_the_second_day():
     assert (found.since, found.times) == (date(2026, 3, 2), 2)
 
 
+@pytest.mark.parametrize("lasts", range(2, 45))
+def test_a_silence_of_weeks_goes_on_from_its_first_day(lasts):
+    known, gone = weeks(9)[:-lasts], weeks(9)[-lasts:]
+    found = unusual.silent([*known[-60 + lasts :], *(Day(day, 0) for day, *_ in gone)], Day(TUESDAY, 0), "posts")
+    assert (found.since, found.times) == (gone[0].day, lasts + 1)
+
+
 def test_a_source_that_is_often_empty_may_be_empty():
     assert unusual.silent(days([0, 2, 0, 1] * 10), Day(TUESDAY, 0), "posts") is None
 
