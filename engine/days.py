@@ -11,7 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from engine.models import Run, Step
@@ -19,7 +20,7 @@ from engine.pipeline import Pipeline, Stage
 from engine.runs import get_pipeline
 
 DAYS = 60
-MOST = 5000  # runs that are read, the newest
+MOST = 5000  # runs of a partition that are read, the newest: one that runs every few minutes takes no room of others
 
 
 @dataclass
@@ -48,12 +49,13 @@ class Partition(NamedTuple):
 
 
 def ended(pipeline: str | None = None, source: str = "") -> QuerySet[Run]:
-    """The newest runs of the last weeks that are over; of one partition, or of all."""
+    """The newest runs of the last weeks that are over, of one partition or of each; the oldest first."""
     since = timezone.now() - timedelta(days=DAYS + 1)
     runs = Run.objects.filter(state__in=[Run.State.DONE, Run.State.PARTLY], finished_at__gte=since)
     if pipeline is not None:
         runs = runs.filter(pipeline=pipeline, source=source)
-    return runs.order_by("-pk")[:MOST]
+    newest = Window(RowNumber(), partition_by=["pipeline", "source"], order_by="-pk")
+    return runs.annotate(place=newest).filter(place__lte=MOST).order_by("pk")
 
 
 def partitions(pipeline: str | None = None, source: str = "") -> list[Partition]:
@@ -62,7 +64,7 @@ def partitions(pipeline: str | None = None, source: str = "") -> list[Partition]
     runs, seconds = ended(pipeline, source), seconds_of(ended(pipeline, source))
     found: dict[tuple[str, str], dict[date, Came]] = defaultdict(dict)
     columns = ("pk", "pipeline", "source", "day", "finished_at", "counts")
-    for pk, name, of, day, finished, counts in reversed(runs.values_list(*columns)):
+    for pk, name, of, day, finished, counts in runs.values_list(*columns):
         if name in known:
             when = day if known[name].by_day and day else finished.date()
             this = came_of(known[name].of(of), Came(when, pk, finished), counts, seconds[pk])

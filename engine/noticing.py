@@ -7,12 +7,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 
 import numpy as np
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from engine import days, unusual
@@ -26,6 +27,7 @@ logger = structlog.get_logger(__name__)
 
 AGAIN = timedelta(hours=27)  # what ended since is looked at by the clock: a day that is over and the hours around it
 KEPT = timedelta(days=90)
+SETTLED = timedelta(days=2)  # a source that was switched on since may not have been collected from yet
 TEXTS = 30  # a mean of fewer says little
 HOUR = 3600.0
 
@@ -33,15 +35,21 @@ HOUR = 3600.0
 def by_clock() -> str:
     """For the schedule: everything that may have become unusual since yesterday."""
     now = timezone.now()
-    known = days.partitions()
-    found = [
-        *(each for partition in known for each in of_partition(partition, now - AGAIN, now.date())),
-        *of_stopped(known, now),
-        *of_vectors(now.date() - timedelta(days=1)),
-        *of_answers(now.date()),
-    ]
+    looks = (of_runs(now), of_vectors(now.date() - timedelta(days=1)), of_answers(now.date()))
+    counts = [looked(look) for look in looks]
     Daily.objects.filter(day__lt=now.date() - KEPT).delete()
-    return f"noticed={Anomaly.objects.notice(found)} unusual={len(found)}"
+    return f"noticed={sum(noticed for noticed, _ in counts)} unusual={sum(unusual for _, unusual in counts)}"
+
+
+def looked(look: Iterator[Anomaly]) -> tuple[int, int]:
+    """How many are new, of how many; none where it fails. What it remembers stays only together with what it found."""
+    try:
+        with transaction.atomic():
+            found = list(look)
+            return Anomaly.objects.notice(found), len(found)
+    except Exception:  # whatever it is, the other looks find what they find
+        logger.exception("noticing_failed", look=getattr(look, "__name__", ""))
+        return 0, 0
 
 
 def after(run: Run) -> None:
@@ -55,6 +63,14 @@ def after(run: Run) -> None:
 
 
 # Runs
+
+
+def of_runs(now: datetime) -> Iterator[Anomaly]:
+    """Of every partition: what its last days were, and whether it stopped."""
+    known = days.partitions()
+    for partition in known:
+        yield from of_partition(partition, now - AGAIN, now.date())
+    yield from of_stopped(known, now)
 
 
 def of_partition(partition: Partition, since: datetime, today: date) -> Iterator[Anomaly]:
@@ -102,13 +118,13 @@ def of_stage(past: list[Came], newest: Came, name: str, whose: str) -> Iterator[
 
 
 def of_stopped(known: list[Partition], now: datetime) -> Iterator[Anomaly]:
-    """Sources that are on, and of which no run ended for longer than usual."""
-    on = set(Source.objects.filter(on=True).values_list("pipeline", "name"))
+    """Sources that are on, and of which no run ended for longer than usual. Many days collected on one are one end."""
+    on = set(Source.objects.filter(on=True, changed_at__lt=now - SETTLED).values_list("pipeline", "name"))
     for partition in known:
         if (partition.pipeline.name, partition.source) in on:
-            ends = sorted(each.ended for each in partition.days)
+            ends = [max(same) for _, same in groupby(sorted(each.ended for each in partition.days), datetime.date)]
             pauses = [(later - end).total_seconds() / HOUR for end, later in pairwise(ends)]
-            pause, newest = (now - ends[-1]).total_seconds() / HOUR, partition.days[-1]
+            pause, newest = (now - ends[-1]).total_seconds() / HOUR, max(partition.days, key=attrgetter("ended"))
             if finding := unusual.stopped(pauses, pause, ends[-1].date(), called(partition)):
                 yield anomaly(finding, called(partition), newest.run)
 

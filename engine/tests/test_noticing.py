@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from benchmarks import anomalies
-from engine import jobs, ledger, noticing, tallies
+from engine import days, jobs, ledger, noticing, tallies
 from engine.models import Anomaly, Daily, EmbeddingModel, Run, Source, Step, Tally
 from engine.pipeline import Scope
 from engine.tallies import Figure
@@ -105,11 +105,41 @@ def test_a_silence_that_goes_on_is_one_anomaly_and_new_again():
     assert "2 days in a row" in found.message
 
 
-def test_a_source_that_is_on_and_stopped_is_noticed():
+def switched_on(days_ago):
     Source.objects.create(pipeline="issues", name="reddit", on=True)
+    Source.objects.update(changed_at=timezone.now() - timedelta(days=days_ago))
+
+
+def test_a_source_that_is_on_and_stopped_is_noticed():
+    switched_on(90)
     Run.objects.bulk_create(usual_days()[:-3])
     noticing.by_clock()
     assert "issues reddit was last collected from on" in Anomaly.objects.get().message
+
+
+def test_a_source_switched_on_again_yesterday_has_not_stopped():
+    switched_on(1)
+    Run.objects.bulk_create(usual_days()[:-3])
+    noticing.by_clock()
+    assert not Anomaly.objects.exists()
+
+
+def test_many_days_collected_at_once_make_no_short_pauses():
+    switched_on(5)
+    runs = usual_days()
+    for minute, run in enumerate(reversed(runs)):
+        run.finished_at = timezone.now() - timedelta(hours=5, minutes=minute)
+    Run.objects.bulk_create(runs)
+    noticing.by_clock()
+    assert not Anomaly.objects.exists()
+
+
+def test_a_partition_that_runs_all_the_time_takes_no_room_of_another(monkeypatch, short_day):
+    monkeypatch.setattr(days, "MOST", DAYS + 1)
+    busy = {"pipeline": "conversations", "state": "done", "finished_at": timezone.now()}
+    Run.objects.bulk_create(Run(**busy) for _ in range(2 * DAYS))
+    noticing.by_clock()
+    assert Anomaly.objects.get().kind == "volume"
 
 
 def test_a_source_that_is_off_may_be_still():
@@ -228,6 +258,21 @@ def test_two_of_a_hundred_as_ever_are_none(answered):
     answer(98, 2)
     noticing.by_clock()
     assert not Anomaly.objects.exists()
+
+
+def test_a_look_that_fails_costs_the_others_nothing(short_day):
+    Tally.objects.create(name=ANSWERED.name, labels="no json", value=1)
+    noticing.by_clock()
+    assert Anomaly.objects.get().kind == "volume"
+
+
+def test_what_was_found_but_not_kept_is_looked_for_again(monkeypatch):
+    def look():
+        Daily.objects.create(name="vectors", day=timezone.now().date())
+        yield Anomaly(kind="drift", subject=None)
+
+    assert noticing.looked(look()) == (0, 0)
+    assert not Daily.objects.exists()
 
 
 def test_days_of_long_ago_go():
