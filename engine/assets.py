@@ -1,5 +1,6 @@
 """The graph of what pipelines make: each asset with its state, as the newest steps of its stage tell it."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,6 +14,7 @@ from engine.models import Run, Step
 from engine.pipeline import Asset, Pipeline, Scope
 from engine.runs import get_pipeline
 
+LAST = 200  # runs of a source, or of the pipeline itself, that tell how their stages stand
 SIGNS = {"fresh": "✓", "stale": "◐", "running": "…", "failed": "✕", "never": ""}
 
 
@@ -57,7 +59,7 @@ class Node:
 def graphs(waiting: Mapping[str, int]) -> list[tuple[Pipeline, list[Node]]]:
     """Each pipeline with its assets in order; in one query. waiting: "pipeline/stage" -> how many."""
     pipelines = [get_pipeline(name) for name in settings.PIPELINES]
-    found = standings([(pipeline.name, asset.stage) for pipeline in pipelines for asset in pipeline.graph])
+    found = standings(pipelines)
     return [(pipeline, nodes(pipeline, found, waiting)) for pipeline in pipelines]
 
 
@@ -76,34 +78,38 @@ def state_of(standing: Standing, waiting: int | None, upstream: datetime | None)
     """upstream: when something before it last changed anything."""
     if standing.step == Step.State.RUNNING and standing.run_state == Run.State.RUNNING:
         return "running"
-    if standing.step == Step.State.FAILED or (standing.step and standing.run_state == Run.State.QUARANTINED):
+    unfinished = standing.step and standing.step != Step.State.DONE
+    if standing.step == Step.State.FAILED or (unfinished and standing.run_state == Run.State.QUARANTINED):
         return "failed"
     if standing.done_at is None:
         return "never"
     return "stale" if waiting or (upstream and upstream > standing.done_at) else "fresh"
 
 
-def standings(stages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
-    """Of each stage of a pipeline."""
-    pairs = sorted(set(stages))
-    done = """
-        SELECT s.finished_at FROM engine_step s JOIN engine_run r ON r.id = s.run_id
-        WHERE s.name = k.stage AND r.pipeline = k.pipeline AND s.state = 'done' {} ORDER BY s.id DESC LIMIT 1"""
+def standings(pipelines: Sequence[Pipeline]) -> Mapping[tuple[str, str], Standing]:
+    """Of each stage of a pipeline, as the newest runs of its sources and of itself tell it."""
+    partitions = [(pipeline.name, source) for pipeline in pipelines for source in (*pipeline.known, "")]
+    found: dict[tuple[str, str], Standing] = defaultdict(Standing)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT k.pipeline, k.stage, n.run_id, coalesce(n.run_state, ''), coalesce(n.state, ''),
-                coalesce(n.error, ''), ({done.format("")}),
-                ({done.format("AND EXISTS (SELECT FROM jsonb_each_text(s.counts) WHERE value <> '0')")})
-            FROM unnest(%s::text[], %s::text[]) k (pipeline, stage)
-            LEFT JOIN LATERAL (
-                SELECT s.run_id, s.state, s.error, r.state AS run_state
-                FROM engine_step s JOIN engine_run r ON r.id = s.run_id
-                WHERE s.name = k.stage AND r.pipeline = k.pipeline ORDER BY s.id DESC LIMIT 1) n ON true
-            """,  # noqa: S608  constants of this module
-            [[pipeline for pipeline, _ in pairs], [stage for _, stage in pairs]],
+            SELECT DISTINCT ON (r.pipeline, s.name) r.pipeline, s.name, r.id, r.state, s.state, s.error,
+                max(s.finished_at) FILTER (WHERE s.state = 'done') OVER same,
+                max(s.finished_at) FILTER (WHERE s.state = 'done' AND EXISTS (
+                    SELECT FROM jsonb_each_text(s.counts) WHERE value <> '0')) OVER same
+            FROM unnest(%s::text[], %s::text[]) k (pipeline, source)
+            CROSS JOIN LATERAL (
+                SELECT id, pipeline, state FROM engine_run
+                WHERE (pipeline, source) = (k.pipeline, k.source) ORDER BY id DESC LIMIT {LAST}) r
+            JOIN engine_step s ON s.run_id = r.id
+            WINDOW same AS (PARTITION BY r.pipeline, s.name)
+            ORDER BY r.pipeline, s.name, s.id DESC
+            """,  # noqa: S608  a constant of this module
+            [[pipeline for pipeline, _ in partitions], [source for _, source in partitions]],
         )
-        return {(row[0], row[1]): Standing(*row[2:]) for row in cursor.fetchall()}
+        for pipeline, stage, *facts in cursor.fetchall():
+            found[pipeline, stage] = Standing(*facts)
+    return found
 
 
 def scopes(pipeline: Pipeline, asset: Asset, day: date | None) -> list[Scope]:

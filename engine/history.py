@@ -195,7 +195,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Told:
-    """rows: a stage each. before: the run it is compared with."""
+    """rows: a stage each. before: the run it is compared with. usual: of runs that went through the same stages."""
 
     rows: Sequence[Row]
     before: Run | None
@@ -216,7 +216,8 @@ def told(run: Any) -> Told:
     going = progress(run)
     if going and going.stage in rows:
         rows[going.stage].progress = going
-    whole = usual([sum(stages.values()) for stages in earlier])
+    alike = [stages for stages in earlier if rows.keys() <= stages.keys()]
+    whole = usual([sum(stages[name] for name in rows) for stages in alike])
     return Told(list(rows.values()), before, sum(row.seconds for row in rows.values()), whole)
 
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from engine import assets, history, jobs, ledger, slots, snapshots
 from engine.admin.base import note
 from engine.models import Anomaly, Embedding, EmbeddingModel, Run, Snapshot, WorkerGroup
-from engine.pipeline import Asset, Pipeline, Scope
+from engine.pipeline import Pipeline, Scope
 from engine.runs import get_pipeline
 from engine.snapshots import Slowness
 from engine.tallies import Figure
@@ -172,16 +172,19 @@ def materialise(request: HttpRequest) -> HttpResponse:
     if not chosen:
         messages.warning(request, "Nothing to run: none of its sources is on.")
     for scope in chosen:
-        ask(request, pipeline, scope, asset)
+        ask(request, pipeline, scope, [asset.stage] if asset else [])
     return redirect("admin:engine_run_assets")
 
 
 def anew(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask for another run of what a run that is over covered."""
+    """Ask for another run of what a run that is over covered: the same day, source and stages."""
     may_operate(request)
     run = get_object_or_404(Run, pk=pk)
+    pipeline = pipeline_named(run.pipeline)
+    if not set(run.stages) <= {stage.name for stage in pipeline.of(run.source)}:
+        raise BadRequest("Its pipeline has those stages no more.")
     note(request, "run anew", f"run {run.pk}", str(run))
-    ask(request, pipeline_named(run.pipeline), Scope(day=run.day, source=run.source), None)
+    ask(request, pipeline, Scope(day=run.day, source=run.source), run.stages)
     return redirect("admin:engine_run_changelist")
 
 
@@ -189,9 +192,9 @@ def whole(pipeline: Pipeline, day: date | None) -> list[Scope]:
     return [Scope(day=day, source=source) for source in (*pipeline.sources(), "")]
 
 
-def ask(request: HttpRequest, pipeline: Pipeline, scope: Scope, asset: Asset | None) -> None:
+def ask(request: HttpRequest, pipeline: Pipeline, scope: Scope, stages: Sequence[str]) -> None:
     try:
-        run = jobs.request(pipeline.name, scope, [asset.stage] if asset else [])
+        run = jobs.request(pipeline.name, scope, stages)
     except ledger.Busy as busy:
         messages.error(request, f"Not done: {busy}.")
     else:

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from engine import ledger
+from engine import assets, history, ledger
 from engine.models import Anomaly, Audit, EmbeddingModel, Run, Snapshot, Source, Step, WorkerGroup
 from engine.tests.sixty_days import make_sixty_days
 from engine.tests.staff import sign_in, staff
@@ -214,6 +214,27 @@ def test_a_run_that_is_over_is_asked_for_anew(operator):
     assert Audit.objects.values_list("action", "subject").get() == ("run anew", f"run {run.pk}")
 
 
+def test_a_run_of_some_stages_is_asked_for_anew_with_these(operator):
+    run = Run.objects.create(pipeline="recommendations", state="done", stages=["enrich"])
+    operator.post(at("anew", run.pk))
+    assert Run.objects.get(state="waiting").stages == ["enrich"]
+
+
+def test_a_run_of_stages_that_are_no_more_is_not_asked_for_anew(operator):
+    run = Run.objects.create(pipeline="recommendations", state="done", stages=["of old"])
+    assert operator.post(at("anew", run.pk)).status_code == 400
+    assert not Run.objects.filter(state="waiting").exists()
+
+
+def test_a_run_is_compared_with_runs_of_the_same_stages():
+    for stages in (("enrich", "embed"), ("enrich",)) * 3:
+        run = Run.objects.create(pipeline="recommendations", state="done", stages=list(stages))
+        for name in stages:
+            make_step(run, name, started_at=timezone.now() - timedelta(seconds=60))
+    run = Run.objects.create(pipeline="recommendations", state="done", stages=["enrich", "embed"])
+    assert history.told(history.with_step(Run.objects.all()).get(pk=run.pk)).usual == pytest.approx(120, abs=5)
+
+
 # Assets
 
 
@@ -265,6 +286,22 @@ def test_a_failed_asset_has_its_reason_and_its_run_to_try_again(operator):
     assert state_of(operator, "user_project_similarities_asset") == "failed"
     assert "no weights" in words(page)
     assert at("again", run.pk) in page.content.decode()
+
+
+def test_a_stage_that_was_done_before_another_failed_is_not_failed(operator):
+    run = Run.objects.create(pipeline="recommendations", state="quarantined")
+    make_step(run, "ready", counts={"projects": 3})
+    make_step(run, "score", "failed", error="no weights")
+    assert state_of(operator, "mappings_ready") == "fresh"
+
+
+def test_assets_stand_as_the_newest_runs_tell_however_many_there_were(operator, monkeypatch):
+    monkeypatch.setattr(assets, "LAST", 2)
+    make_step(Run.objects.create(pipeline="recommendations", state="done"), "ready")
+    runs = [Run.objects.create(pipeline="recommendations", state="done") for _ in range(2)]
+    assert state_of(operator, "mappings_ready") == "never"
+    make_step(runs[0], "ready")
+    assert state_of(operator, "mappings_ready") == "fresh"
 
 
 def materialise(client, asset: str = "", **fields):
