@@ -34,6 +34,7 @@ logger = structlog.get_logger(__name__)
 EVERY = 1.0  # seconds: the answers of the API share a writing; a page's list is written at once
 MOST = 5_000  # lists, and answers to them, held while the database takes none
 KNOWN = 20_000  # lists that a process knows to be written
+AT_ONCE = 5_000  # rows that are deleted in one block: Django reads what it deletes
 SEEN_DAYS = 3  # shown on so many days and nothing done: it rests now and then
 WITHIN = timedelta(days=14)  # then it is as new
 SHOWN = Figure("ost_impressions_total", "Recommendations shown to the person they are for", ("source",), most=4)
@@ -251,8 +252,11 @@ def write(statement: str, rows: Sequence[tuple[object, ...]], figure: Figure) ->
 
 def prune(keep: int) -> int:
     """Delete what was shown longer ago than IMPRESSION_DAYS, with what was done with it; returns how many."""
-    old = Impression.objects.filter(shown_at__lt=Now() - timedelta(days=settings.IMPRESSION_DAYS))
-    return old.delete()[1].get(Impression._meta.label, 0)
+    old = Impression.objects.filter(shown_at__lt=Now() - timedelta(days=settings.IMPRESSION_DAYS)).values_list("pk")
+    gone = 0
+    while block := [pk for (pk,) in old[:AT_ONCE]]:
+        gone += Impression.objects.filter(pk__in=block).delete()[1].get(Impression._meta.label, 0)
+    return gone
 
 
 # What was seen often

@@ -183,7 +183,9 @@ def test_an_empty_list_was_not_shown():
     assert showing.list_of(1, "api", [], None, 1) is None
 
 
-def test_prune_forgets_what_was_shown_long_ago(client, alice, settings):
+@pytest.mark.parametrize("at_once", [3, 5_000])
+def test_prune_forgets_what_was_shown_long_ago(client, alice, settings, monkeypatch, at_once):
+    monkeypatch.setattr(showing, "AT_ONCE", at_once)
     client.get("/for-you/")
     seen()
     old = Impression.objects.order_by("rank")[:4].values("pk")
