@@ -25,7 +25,8 @@ MOST = 5000  # runs of a partition that are read, the newest: one that runs ever
 
 @dataclass
 class Came:
-    """The runs of one day. run: the newest, which ended then. By stage: what came, seconds, and what failed of what."""
+    """The runs of one day. run: the newest, which ended then. By stage: what came, seconds, the run that took these,
+    and what failed of what."""
 
     day: date
     run: int
@@ -33,6 +34,7 @@ class Came:
     records: float = 0
     came: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    slowest: dict[str, int] = field(default_factory=dict)
     failed: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -89,7 +91,7 @@ def came_of(
     stages: Iterable[Stage], this: Came, counts: Mapping[str, Mapping[str, Any]], seconds: dict[str, float]
 ) -> Came:
     """Filled in from the counts of one run."""
-    this.seconds = seconds
+    this.seconds, this.slowest = seconds, dict.fromkeys(seconds, this.run)
     for stage in stages:
         if stage.name not in counts or stage.figures:
             continue
@@ -105,7 +107,8 @@ def came_of(
 def merged(old: Came, new: Came, by_day: bool) -> Came:
     """Both as one; what failed is what failed last."""
     both = old.came | new.came if by_day else old.came + new.came
-    names = old.seconds | new.seconds
-    seconds = {name: max(each.seconds.get(name, 0) for each in (old, new)) for name in names}
+    longer = {name: max((old, new), key=lambda each: each.seconds.get(name, -1)) for name in old.seconds | new.seconds}
+    seconds = {name: each.seconds[name] for name, each in longer.items()}
+    slowest = {name: each.slowest[name] for name, each in longer.items()}
     records = max(old.records, new.records) if by_day else old.records + new.records
-    return Came(new.day, new.run, new.ended, records, both, seconds, old.failed | new.failed)
+    return Came(new.day, new.run, new.ended, records, both, seconds, slowest, old.failed | new.failed)

@@ -77,9 +77,10 @@ def of_partition(partition: Partition, since: datetime, today: date) -> Iterator
     """What is unusual in the days whose last run ended since. A day that is not over is not short of anything yet."""
     for newest in partition.days:
         if newest.ended >= since:
-            over = partition.pipeline.by_day or newest.day < today
+            over = newest.day < (newest.ended.date() if partition.pipeline.by_day else today)
             for part, finding in of_day(partition, newest, over):
-                yield anomaly(finding, f"{called(partition)} {part}".strip(), newest.run)
+                run = newest.slowest[part] if finding.kind == "duration" else newest.run
+                yield anomaly(finding, f"{called(partition)} {part}".strip(), run)
 
 
 def of_day(partition: Partition, newest: Came, over: bool) -> Iterator[tuple[str, Finding]]:

@@ -88,6 +88,25 @@ def test_a_rerun_that_finds_little_more_is_no_short_day():
     assert not Anomaly.objects.exists()
 
 
+def test_a_day_that_was_collected_before_it_was_over_is_not_short():
+    early = collected(0, 23)
+    early.finished_at = datetime.combine(early.day, datetime.min.time(), UTC) + timedelta(hours=23)
+    Run.objects.bulk_create([*usual_days(), early])
+    noticing.after(Run.objects.latest("pk"))
+    assert not Anomaly.objects.exists()
+
+
+def test_what_took_long_leads_to_the_run_that_did_not_to_the_last_of_the_day():
+    for at in range(DAYS, -1, -1):
+        for seconds in (20, 5) if at else (200, 5):
+            run = collected(at, 300)
+            run.save()
+            facts = {"started_at": run.finished_at - timedelta(seconds=seconds), "finished_at": run.finished_at}
+            Step.objects.create(run=run, name="collect", fence=1, state="done", counts={"pages": 1}, **facts)
+    noticing.by_clock()
+    assert Anomaly.objects.get().run == Run.objects.order_by("-pk")[1]
+
+
 def test_quiet_days_give_none():
     Run.objects.bulk_create([*usual_days(), collected(0, 303)])
     noticing.by_clock()
