@@ -17,10 +17,17 @@ REUSED, ASKED = "ost_label_reuse_total", "ost_llm_questions_total"
 def language_models(days: int, counted: Mapping[str, float]) -> Versions:
     """Labels of the last days by who made them, in one query. counted: what the figures of /metrics grew by."""
     rows = [[Cell(text) for text in told(row)] for row in made(days)]
-    asked, reused = counted.get(ASKED, 0), counted.get(REUSED, 0)
-    share = f"{reused / (asked + reused):.0%} of {asked + reused:,.0f} clusters" if asked + reused else "No cluster"
-    note = f"{share} took a label that was there, so that nobody was asked. Calls and cost are those of all attempts."
+    note = f"{reuse(counted)} Calls and cost are those of all attempts, by the day of the last one."
     return Versions("Labels by language models", note, COLUMNS, rows)
+
+
+def reuse(counted: Mapping[str, float]) -> str:
+    """What part took a label that was there, or that this is not known."""
+    if ASKED not in counted:
+        return "How many clusters took a label that was there is known from two snapshots on."
+    asked, reused = counted[ASKED], counted.get(REUSED, 0)
+    share = f"{reused / (asked + reused):.0%} of {asked + reused:,.0f} clusters" if asked + reused else "No cluster"
+    return f"{share} took a label that was there, so that nobody was asked."
 
 
 def made(days: int) -> QuerySet[Label, Any]:

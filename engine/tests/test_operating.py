@@ -385,6 +385,10 @@ def test_a_figure_that_is_none_is_a_400(operator, sixty_days, asked):
     assert operator.get(at("series"), asked).status_code == 400
 
 
+def test_a_share_that_was_not_measured_is_not_told_as_none(operator):
+    assert "is known from two snapshots on" in words(operator.get(at("calls")))
+
+
 def test_the_share_of_labels_that_were_there_is_told(operator, sixty_days):
     assert "69% of" in words(operator.get(at("calls")))
 
