@@ -84,8 +84,8 @@ def of_partition(partition: Partition, since: datetime, today: date) -> Iterator
 
 
 def of_day(partition: Partition, newest: Came, over: bool) -> Iterator[tuple[str, Finding]]:
-    """With the stage, or "" for the whole run."""
-    past = partition.before(newest)
+    """With the stage, or "" for the whole run, which is told where no stage says it."""
+    past, silent = partition.before(newest), False
     for stage in partition.pipeline.of(partition.source):
         for told in of_stage(past, newest, stage.name, called(partition)):
             yield stage.name, told
@@ -95,13 +95,11 @@ def of_day(partition: Partition, newest: Came, over: bool) -> Iterator[tuple[str
             count = Day(newest.day, newest.came[stage.name])
             finding = unusual.silent(counted, count, what) or unusual.volume(counted, count, what)
             if finding:
+                silent |= finding.kind == "silent"
                 yield stage.name, finding
-    records = [Day(each.day, each.records) for each in past]
-    if over and not partition.source:
-        empty = unusual.silent(
-            records, Day(newest.day, newest.records), f"records of {called(partition)}", "zero records"
-        )
-        if empty:
+    if over and not partition.source and not silent:
+        records, what = [Day(each.day, each.records) for each in past], f"records of {called(partition)}"
+        if empty := unusual.silent(records, Day(newest.day, newest.records), what, "zero records"):
             yield "", empty
 
 

@@ -176,6 +176,15 @@ def test_a_run_without_records_is_noticed_where_there_were_some():
     assert Anomaly.objects.get().kind == "zero records"
 
 
+def test_a_silent_stage_is_not_told_again_as_a_run_without_records():
+    for at in range(DAYS, -1, -1):
+        day = timezone.now().date() - timedelta(days=at + 1)
+        counts = {"cluster": {"clustered": 200 if at else 0}, "embed": {"embedded": 200 if at else 0}}
+        Run.objects.create(pipeline="issues", day=day, state="done", counts=counts, finished_at=ended(at))
+    noticing.by_clock()
+    assert Anomaly.objects.get().kind == "silent"
+
+
 def test_the_whole_path_finds_every_fault_once():
     told = anomalies.through_the_ledger()
     assert {"volume", "duration", "failures", "silent"} <= {kind for kind, _ in told}
