@@ -309,9 +309,10 @@ def calls(request: HttpRequest) -> HttpResponse:
     counters = [figure for figure in snapshots.figures() if not figure.buckets]
     grown = {figure.name: snapshots.counted(found, figure) for figure in counters} if shown["enough"] else {}
     told = [
-        (figure, snapshots.in_words(labels), sum(trend.known), trend)
+        (figure, snapshots.in_words(labels), grew, trend)
         for figure in counters
         for labels, trend in grown.get(figure.name, {}).items()
+        if (grew := sum(trend.known))  # not what a provider of last year counted
     ]
     sums = {name: sum(sum(trend.known) for trend in trends.values()) for name, trends in grown.items()}
     return page(

@@ -385,6 +385,15 @@ def test_a_figure_that_is_none_is_a_400(operator, sixty_days, asked):
     assert operator.get(at("series"), asked).status_code == 400
 
 
+def test_what_was_not_counted_in_this_time_has_no_row(operator):
+    now, name = timezone.now(), "ost_llm_questions_total"
+    for hours, answered in ((2, 5), (1, 9)):
+        figures = {name: {'{"outcome":"answered"}': answered, '{"outcome":"failed"}': 3}}
+        Snapshot.objects.create(at=now - timedelta(hours=hours), taken_at=now, tallies=figures)
+    (row,) = operator.get(at("calls"), {"days": 1}).context["rows"]
+    assert row[1:3] == ("answered", 4)
+
+
 def test_a_share_that_was_not_measured_is_not_told_as_none(operator):
     assert "is known from two snapshots on" in words(operator.get(at("calls")))
 
