@@ -128,7 +128,7 @@ _LEADING = re.compile(
 _FULL_NAME = re.compile(
     r"(?<![\w./@-])(?:https?://github\.com/)?([A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100})(?![\w/])"
 )
-_NAMED = re.compile(r"(?<![\w./@\\:~$-])[A-Za-z][A-Za-z0-9]*(?:[._-]?[A-Za-z0-9]+)*(?![\w/@\\:=(-])")
+_NAMED = re.compile(r"(?<![\w./@\\:~$-])[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*(?![\w/@\\:=(-])")
 SHORTEST_NAME = 5
 
 

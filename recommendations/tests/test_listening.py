@@ -123,7 +123,7 @@ def test_a_capital_within_a_name_must_be_said():
 
 
 LONG = ["not " * 2500, "a" * 10_000, "- " * 5000, "i am not a " * 900, "x." * 5000, "`" * 10_000, "from to " * 1250,
-        "is so " * 1600, "a/" * 5000, "not a b c " * 1000]  # fmt: skip
+        "is so " * 1600, "a/" * 5000, "not a b c " * 1000, "a" * 40 + "(", "aB1." * 2500 + "=", "a-b" * 3000 + "/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", LONG)
