@@ -10,7 +10,7 @@ from itertools import islice
 
 from engine.text import squeeze
 
-RULES_VERSION = 2  # raise it when the code below reads differently: stored messages are then read again
+RULES_VERSION = 3  # raise it when the code below reads differently: stored messages are then read again
 
 SENTENCES = 50  # of a message: more are not read
 LONGEST_SENTENCE = 400  # characters of one: what comes after is not read, and not kept
@@ -24,6 +24,7 @@ INTEREST = 0.8
 
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|[\r\n]+")
 _QUOTED = re.compile(r"^[ \t]*>[^\n]*$|```.*?(?:```|\Z)", re.MULTILINE | re.DOTALL)
+_SPOKEN = re.compile(r"[\"“”„«][^\"“”„«»\n]+[\"“”»]")  # of a sentence; what others say is told in the first person
 _ADDRESSED = re.compile(r"^\s*@?[\w\[\]^`{}|\\-]{2,40}[:,]\s+")  # "c02580: …", as people do in a channel
 _FIRST_PERSON = re.compile(r"\b(?:i|i['’]?(?:m|d|ll|ve)|my|mine|we|we['’]?(?:re|ve|ll)|our)\b", re.IGNORECASE)
 _ADVICE = re.compile(
@@ -64,6 +65,8 @@ _DENIALS = (
     r"\b(?:instead of|rather than|other than|apart from|except(?: for)?|unlike|anything but|without|as opposed to)\b",
     r"\b(?:better|faster|worse|slower|rather)\s+(?:\w+\s+){0,3}than\b",
     r"\b(?:neither|nor|no)\s+(?=\w)",
+    r"\b(?:nobody|no one|who)\s+(?:needs?|wants?|uses?|likes?)\b|\bnothing about\b|\b(?:against|allergic to)\b",
+    r"\b(?:refuse[sd]?|refusing)\s+to\b",
     r"\b(?:hiring|recruiting|vacancy|vacancies)\b",  # what an employer looks for
 )
 _DENIAL = re.compile("|".join(_DENIALS), re.IGNORECASE)
@@ -73,7 +76,7 @@ _END = re.compile(
     r"|\b(?:but|however|although|though|yet|so|because|since|therefore|whereas|while)\b"
     r"|\band then\b|(?:,|\band)\s+(?=(?:i|i['’]?(?:m|d|ll|ve)|we|my|now|mostly|mainly|just|only|love|prefer|use|want"
     r"|need|it|that)\b)"
-    r"|\bto\s+(?=[A-Z])|\band\s+(?=to\b)",
+    r"|\bto\s+(?-i:(?=[A-Z]))|\bhow\s+to\b|\band\s+(?=to\b)",
     re.IGNORECASE,
 )
 _PREFERRED = re.compile(r"\b(prefer\s+(?:[^\s,;]+\s+){1,3})(?:over|to)\b", re.IGNORECASE)
@@ -171,8 +174,9 @@ def belief(sentence: str) -> float:
 
 
 def affirmed(sentence: str) -> str:
-    """The sentence without what it denies, leaves or blames; a mark stands where something was."""
-    said, kept = _BLAME.sub(" ; ", _PREFERRED.sub(r"\1instead of", sentence)), []
+    """The sentence without what it denies, leaves, blames or tells of others; a mark stands where something was."""
+    own = _SPOKEN.sub(lambda found: " ; " if _FIRST_PERSON.search(found[0]) else found[0], sentence)
+    said, kept = _BLAME.sub(" ; ", _PREFERRED.sub(r"\1instead of", own)), []
     while found := _DENIAL.search(said):
         kept.append(said[: found.start()])
         rest = said[found.end() :]

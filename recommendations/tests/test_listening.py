@@ -36,6 +36,13 @@ def affirmed(text: str) -> str:
         ("we do it without Java", "Java"),
         ("I have no interest in Java", "Java"),
         ("We are hiring somebody who writes Java", "Java"),
+        ("I don't want to learn Java", "Java"),
+        ("I do not plan to use Java", "Java"),
+        ("there is no need to learn Java", "Java"),
+        ("I refuse to use Java", "Java"),
+        ("nobody needs Java", "Java"),
+        ("I know nothing about Java", "Java"),
+        ("I recommend against Java", "Java"),
     ],
 )
 def test_what_is_denied_left_or_disliked_is_not_affirmed(text, denied):
@@ -58,6 +65,8 @@ def test_what_is_denied_left_or_disliked_is_not_affirmed(text, denied):
         ("I want to use Rust", "Rust"),
         ("I went to learn Rust", "Rust"),
         ("the client I use is in Rust", "Rust"),
+        ("I don't know how to install Rust", "Rust"),
+        ('I use "Rust" every day', "Rust"),
     ],
 )
 def test_what_is_said_beside_a_denial_stands(text, kept):
@@ -85,6 +94,11 @@ def test_what_somebody_says_of_themselves_is_believed_more_than_what_they_advise
 
 def test_what_is_quoted_is_somebody_elses():
     assert affirmed("> I use Java\nI use Rust") == "I use Rust"
+
+
+@pytest.mark.parametrize("text", ['my boss said "I love Java"', "“I use Java”, she says", "he wrote „we use Java“ here"])
+def test_what_somebody_else_says_between_marks_is_theirs(text):
+    assert "Java" not in affirmed(text)
 
 
 def test_paths_files_and_options_are_no_words():
