@@ -349,17 +349,21 @@ def inputs(model: EmbeddingModel, weights: Weights, taxonomy: str) -> str:
         ),
         ("auth_user", "id, username", "TRUE"),
         (
-            "recommendations_fact f LEFT JOIN recommendations_message m ON m.id = f.message_id"
+            "recommendations_fact",
+            "user_id, stack_id, category_id, project_id, interest, confidence, sentence, state, said_at, message_id",
+            "TRUE",
+        ),
+        (
+            "recommendations_saying y JOIN recommendations_message m ON m.id = y.message_id"
             " LEFT JOIN recommendations_intent i ON i.id = m.intent_id",
-            "f.user_id, f.stack_id, f.category_id, f.project_id, f.interest, f.confidence, f.sentence, f.state,"
-            " f.said_at, f.message_id, i.state = 'used'",
+            "y.fact_id, m.id, y.sentence, m.said_at, i.counts",
             "TRUE",
         ),
         (
             "recommendations_messageembedding",
             "subject_id, vector_hash",
             f"model_id = {int(model.pk)}"
-            " AND EXISTS (SELECT FROM recommendations_fact f WHERE f.message_id = subject_id)",
+            " AND EXISTS (SELECT FROM recommendations_saying y WHERE y.message_id = subject_id)",
         ),
         (
             "recommendations_engagement e JOIN recommendations_campaign c ON c.id = e.campaign_id",

@@ -56,6 +56,12 @@ def want(intents: Iterable[Intent]) -> None:
     )
 
 
+def touch(intents: Iterable[Intent]) -> None:
+    """What these tell of people changes: whoever wrote with one of them is out of date. In that transaction."""
+    wrote = Message.objects.filter(intent__in=[each.pk for each in intents], sayings__isnull=False)
+    facts.changed(set(wrote.values_list("user", flat=True)))
+
+
 # Comparing
 
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
@@ -42,6 +43,16 @@ class IntentAdmin(Admin):
     def save_model(self, request: HttpRequest, obj: Intent, form: forms.ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
         intents.want([obj])
+        if "counts" in form.changed_data:
+            intents.touch([obj])
+
+    def delete_model(self, request: HttpRequest, obj: Intent) -> None:
+        self.delete_queryset(request, Intent.objects.filter(pk=obj.pk))
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        intents.touch(queryset)
+        super().delete_queryset(request, queryset)
 
 
 @admin.register(Fact)

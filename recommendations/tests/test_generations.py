@@ -16,9 +16,12 @@ from engine.ledger import LeaseLost
 from engine.models import EmbeddingModel, Run
 from recommendations import catalogue, generations
 from recommendations.models import (
+    Fact,
     Generation,
     HybridVector,
+    Intent,
     Interaction,
+    Message,
     Profile,
     Project,
     Recommendation,
@@ -41,6 +44,7 @@ from recommendations.tests.factories import (
     snapshot,
     star,
 )
+from recommendations.tests.taste import hear, say, wants
 
 
 @pytest.fixture
@@ -481,6 +485,20 @@ def a_new_person(world):
     make_user("dora")
 
 
+def an_older_message(world):
+    """Of the newest that says it nothing changes."""
+    said = Fact.objects.get()
+    said.sayings.create(message=say(said.user, "I do like tea"), sentence="I do like tea", confidence=0.9)
+
+
+def another_intent_of_an_older_message(world):
+    Message.objects.order_by("pk").filter(pk__lt=Fact.objects.get().message_id).update(intent=wants())
+
+
+def an_intent_that_tells_nothing(world):
+    Intent.objects.update(counts=False)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -498,10 +516,17 @@ def a_new_person(world):
         a_dismissal,
         a_later_star,
         a_new_person,
+        an_older_message,
+        another_intent_of_an_older_message,
+        an_intent_that_tells_nothing,
     ],
 )
 def test_what_counts_alters_the_inputs(world, change):
-    star(make_user("starrer"), world[5])
+    starrer = make_user("starrer")
+    star(starrer, world[5])
+    older = say(starrer, "I like tea")
+    (fact,) = hear(say(starrer, "tea, please", intent=wants("to drink")), "tea")
+    fact.sayings.create(message=older, sentence=older.text, confidence=0.9)
     before = generations.wanted().inputs
     change(world)
     assert generations.wanted().inputs != before
