@@ -96,7 +96,9 @@ def test_what_is_quoted_is_somebody_elses():
     assert affirmed("> I use Java\nI use Rust") == "I use Rust"
 
 
-@pytest.mark.parametrize("text", ['my boss said "I love Java"', "“I use Java”, she says", "he wrote „we use Java“ here"])
+@pytest.mark.parametrize(
+    "text", ['my boss said "I love Java"', "“I use Java”, she says", "he wrote „we use Java“ here"]
+)
 def test_what_somebody_else_says_between_marks_is_theirs(text):
     assert "Java" not in affirmed(text)
 
@@ -137,7 +139,8 @@ def test_a_capital_within_a_name_must_be_said():
 
 
 LONG = ["not " * 2500, "a" * 10_000, "- " * 5000, "i am not a " * 900, "x." * 5000, "`" * 10_000, "from to " * 1250,
-        "is so " * 1600, "a/" * 5000, "not a b c " * 1000, "a" * 40 + "(", "aB1." * 2500 + "=", "a-b" * 3000 + "/"]  # fmt: skip
+        "is so " * 1600, "a/" * 5000, "not a b c " * 1000, "a" * 40 + "(", "aB1." * 2500 + "=",
+        "a-b" * 3000 + "/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", LONG)
