@@ -13,7 +13,7 @@ from django.db.models.functions import Lower, StrIndex, Substr
 
 from engine.bulk import copy_in
 from engine.vectors import digest
-from recommendations import facts, listening
+from recommendations import facts, listening, profiles
 from recommendations.inferring import Found, Statement
 from recommendations.listening import Sentence
 from recommendations.models import Category, Fact, Message, MessageEmbedding, Project, TechStack
@@ -113,13 +113,14 @@ def read(everything: bool = False) -> Iterator[Counter[str]]:
         with transaction.atomic():
             alone()
             found = Message.objects.all() if everything else Message.objects.to_read(reader.mark)
-            rows = found.filter(pk__gt=after).order_by("pk").select_for_update().values_list("pk", "user", "text")
-            block = list(rows[:MESSAGES_AT_ONCE])
-            if not block:
+            waits = dict(found.filter(pk__gt=after).order_by("pk").values_list("pk", "user")[:MESSAGES_AT_ONCE])
+            if not waits:
                 return
-            counts = read_block(block, reader)
+            profiles.hold(set(waits.values()))
+            rows = Message.objects.filter(pk__in=waits).order_by("pk").select_for_update()
+            counts = read_block(rows.values_list("pk", "user", "text"), reader)
         yield counts
-        after = block[-1][0]
+        after = max(waits)
 
 
 def alone() -> None:
@@ -227,6 +228,7 @@ def forget(messages: Collection[int]) -> int:
     """Delete messages, and with them what they alone say; returns how many."""
     with transaction.atomic():
         alone()
+        profiles.hold(Message.objects.filter(pk__in=messages).values_list("user", flat=True))
         said = list(Fact.objects.filter(sayings__message__in=messages).values_list("pk", flat=True))
         gone = Message.objects.filter(pk__in=messages).delete()[1].get(Message._meta.label, 0)
         facts.changed(settle(said))

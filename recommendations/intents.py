@@ -16,7 +16,7 @@ from engine.bulk import copy_in
 from engine.models import EmbeddingModel
 from engine.text import clip, squeeze
 from engine.vectors import Matrix, digest, unit
-from recommendations import facts
+from recommendations import facts, profiles
 from recommendations.models import Intent, IntentEmbedding, Message, MessageEmbedding
 
 FIXTURE = Path(__file__).parent / "fixtures" / "intents.json"
@@ -94,18 +94,23 @@ def compare(everything: bool = False) -> Iterator[Counter[str]]:
     while True:
         with transaction.atomic():
             waiting = Message.objects.to_compare(mark, model).filter(pk__gt=after).order_by("pk")
-            block = list(waiting.select_for_update(of=["self"]).values_list("pk", flat=True)[:MESSAGES_AT_ONCE])
+            block = dict(waiting.values_list("pk", "user")[:MESSAGES_AT_ONCE])
             if not block:
                 return
-            understood = compare_block(block, known, model)
-        yield Counter(compared=len(block), understood=understood)
-        after = block[-1]
+            profiles.hold(set(block.values()))
+            locked = Message.objects.filter(pk__in=block).order_by("pk").select_for_update()
+            compared, understood = compare_block(list(locked.values_list("pk", flat=True)), known, model)
+        yield Counter(compared=compared, understood=understood)
+        after = max(block)
 
 
-def compare_block(block: list[int], known: Prototypes, model: EmbeddingModel) -> int:
-    """Write the nearest intent of each, none where none is near; returns how many have one."""
+def compare_block(block: list[int], known: Prototypes, model: EmbeddingModel) -> tuple[int, int]:
+    """Write the nearest intent of each, none where none is near; how many there are, and how many have one."""
     rows = MessageEmbedding.objects.filter(model=model, subject__in=block, vector__isnull=False).order_by("subject")
-    messages, vectors = zip(*rows.values_list("subject", "vector"), strict=True)
+    found = list(rows.values_list("subject", "vector"))
+    if not found:  # they went while we waited for their people
+        return 0, 0
+    messages, vectors = zip(*found, strict=True)
     which, cosine = nearest(np.array(vectors, dtype=np.float32), known)
     near = cosine >= NEAR
     copy_in(
@@ -119,7 +124,7 @@ def compare_block(block: list[int], known: Prototypes, model: EmbeddingModel) ->
     with connection.cursor() as cursor:
         cursor.execute(COMPARED, [known.mark])
         facts.changed([user for (user,) in cursor.fetchall()])
-    return int(near.sum())
+    return len(found), int(near.sum())
 
 
 # Gives back whose messages speak for them now, or otherwise than before.

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from engine.bulk import copy_in
 from engine.vectors import digest
+from recommendations import profiles
 from recommendations.models import Message
 from recommendations.schemas import MessageLine
 
@@ -51,15 +52,19 @@ def store(lines: Sequence[Numbered]) -> tuple[Counter[str], list[tuple[int, str]
 
 def known_users(names: Iterable[str]) -> tuple[dict[str, int], int]:
     """The ids of those users, and how many of them were made just now: without a password that could be used."""
-    wanted = sorted(names)
-    rows = User.objects.filter(username__in=wanted).values_list("username", "pk")
-    known = dict(rows)
-    new = [name for name in wanted if name not in known]
-    User.objects.bulk_create([User(username=name, password=make_password(None)) for name in new], ignore_conflicts=True)
-    ids = dict(rows.all()) if new else known
+    wanted, new = sorted(names), 0
+    while True:  # who is deleted while we wait for them is made anew
+        ids = dict(User.objects.filter(username__in=wanted).values_list("username", "pk"))
+        held = profiles.hold(ids.values())
+        gone = [name for name in wanted if ids.get(name) not in held]
+        if not gone:
+            break
+        fresh = [User(username=name, password=make_password(None)) for name in gone]
+        User.objects.bulk_create(fresh, ignore_conflicts=True)
+        new += len(gone)
     with connection.cursor() as cursor:
         cursor.execute(PROFILES, [list(ids.values())])
-    return ids, len(new)
+    return ids, new
 
 
 # In the order of their ids, so that two imports wait for each other and do not deadlock.

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from recommendations import texts
@@ -14,6 +14,20 @@ from recommendations.models import Fact, Profile, ProfileCategory, ProfileEmbedd
 def of(user: User) -> Profile:
     """The profile of a user, made when there is none yet."""
     return Profile.objects.get_or_create(user=user)[0]
+
+
+HOLD = "SELECT id FROM auth_user WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
+
+
+def hold(users: Iterable[int]) -> set[int]:
+    """Keep these people until the end of this transaction; returns those who are there.
+
+    To be called before any row of theirs is locked: whoever deletes a person locks the person first and then the rows,
+    and two who go opposite ways wait for each other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, [list(users)])
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 @transaction.atomic
