@@ -61,8 +61,9 @@ class ListView(View):
 
 
 Rendered = tuple[bytes, str, showing.List | None]
-# The key holds all that an answer is made from: of whom, as known when, by which generation (its model, its weights),
-# how many. What moves a list moves changed_at with it, so that nothing has to be thrown away.
+# The key holds all that an answer is made from: of whom, by what name, as known when, by which generation (its model,
+# its weights), how many, on which day. What moves a list moves changed_at with it, so that nothing has to be thrown
+# away.
 RENDERED: Recent[tuple[Any, ...], Rendered] = Recent(2000, lasts=lambda: settings.RECOMMENDATION_CACHE_TTL)
 
 
@@ -83,7 +84,7 @@ class Recommendations(View):
         along = request.auth.along if isinstance(request.auth, ApiKey) else None
         asked = Asked(*along) if along else asked_for(username)
         allow_reading(caller(request), asked.person, username)
-        key = (asked.person, asked.changed_at, asked.generation, self.asked["top"], showing.today())
+        key = (asked.person, username, asked.changed_at, asked.generation, self.asked["top"], showing.today())
         body, etag, shown = RENDERED.get(key) or self.rendered(key, asked, username)
         if caller(request).pk == asked.person and showing.really(request):
             showing.show(shown, soon=False)

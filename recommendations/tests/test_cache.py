@@ -104,6 +104,12 @@ def test_who_is_known_from_conversations_alone_is_served(client, alice):
     assert "you wrote “Who likes Zig?”" in " ".join(body["recommendations"][0]["reasons"])
 
 
+def test_a_person_of_another_name_is_answered_by_that_name(client, alice):
+    client.get("/recommendations/alice_ml")
+    User.objects.filter(pk=alice.pk).update(username="alice")
+    assert client.get("/recommendations/alice").json()["user_id"] == "alice"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_people_never_see_each_others(alice):
     other = make_user("bob")
