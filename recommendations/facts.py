@@ -50,7 +50,8 @@ def take_back_refusal(fact: Fact) -> None:
 def shown(user: User) -> QuerySet[Fact]:
     """The facts of a person that they did not delete, the newest first, as many as a person looks through."""
     named = Fact.objects.filter(user=user).exclude(state=State.DELETED)
-    return named.select_related("stack", "category", "project").order_by("-said_at", "-pk")[:SHOWN]
+    whole = named.select_related("stack", "category", "project").defer("project__readme", "project__search")
+    return whole.order_by("-said_at", "-pk")[:SHOWN]
 
 
 def subject(fact: Fact) -> tuple[str, str]:

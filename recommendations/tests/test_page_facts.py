@@ -40,6 +40,13 @@ def test_a_fact_is_shown_with_its_sentence_and_what_it_counts(client, fact):
     assert "Counts 90% of what you say here, and the meaning of these words counts." in text
 
 
+def test_no_readme_is_read_to_name_a_project(client, alice):
+    hear(say(alice, "keep/store, perhaps"), make_project("keep/store"))
+    with CaptureQueriesContext(connection) as asked:
+        assert "keep/store" in page(client)
+    assert not [query for query in asked.captured_queries if '"readme"' in query["sql"] and "_fact" in query["sql"]]
+
+
 @pytest.mark.parametrize(
     ("verb", "state", "said"),
     [
