@@ -57,7 +57,8 @@ class Company:
 
 def words(campaigns: Sequence[str]) -> str:
     """campaigns: of each who stands up for it, the campaign or ""."""
-    deed = f"took up “{campaigns[0]}”" if all(campaigns) else "like it"
+    one = len(set(campaigns)) == 1
+    deed = "like it" if not all(campaigns) else f"took up “{campaigns[0]}”" if one else "took it up"
     return f"{len(campaigns)} people who write like you {deed}"
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from recommendations import campaigning, serving
+from recommendations import campaigning, company, serving
 from recommendations.company import Company, Voice
 from recommendations.models import Campaign, Engagement
 from recommendations.tests.factories import (
@@ -138,6 +138,18 @@ def test_a_campaign_that_near_people_took_up_is_a_reason():
     score()
     row = serving.for_user(alice).rows[2]
     assert (row.project, row.moved_because) == (promoted, "3 people who write like you took up “Spring”")
+
+
+@pytest.mark.parametrize(
+    ("campaigns", "said"),
+    [
+        (["Spring", "Spring"], "2 people who write like you took up “Spring”"),
+        (["Spring", "Autumn"], "2 people who write like you took it up"),
+        (["Spring", ""], "2 people who write like you like it"),
+    ],
+)
+def test_a_campaign_is_named_where_all_took_it_up(campaigns, said):
+    assert company.words(campaigns) == said
 
 
 def test_two_who_are_near_are_too_few():
