@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.contrib.auth.models import User
+from django.db.models import Max
 
 from recommendations import answers, serving
 from recommendations.catalogue import block_of_people
@@ -49,8 +50,8 @@ def most_moved(top: int = 5) -> Moved | None:
 
 
 def wrote_last() -> Sequence[tuple[int, str]]:
-    users = User.objects.filter(facts__state__in=Fact.COUNTS).distinct()
-    return list(users.order_by("-pk").values_list("pk", "username")[:LOOKED_AT])
+    users = User.objects.filter(facts__state__in=Fact.COUNTS).annotate(wrote_at=Max("facts__said_at"))
+    return list(users.order_by("-wrote_at", "-pk").values_list("pk", "username")[:LOOKED_AT])
 
 
 def compared(served: serving.Served, username: str, before: Person, after: Person, top: int) -> Moved:

@@ -1,6 +1,7 @@
 """Whose list moved by what they wrote."""
 
 import pytest
+from django.contrib.auth.models import User
 
 from recommendations import moving
 from recommendations.tests.factories import (
@@ -34,6 +35,13 @@ def test_the_one_whose_list_moved_is_named_with_both_lists(moved):
     assert (found.username, found.came) == ("alice", ["keep/store"])
     assert "keep/store" not in found.before
     assert "you wrote “A store in Rust?”" in found.why
+
+
+def test_who_wrote_last_is_looked_at_first(moved, monkeypatch):
+    hear(say(make_user("bob"), "Rust, perhaps"), make_stack("Zig"))
+    hear(say(User.objects.get(username="alice"), "Go, now"), make_stack("Go"))
+    monkeypatch.setattr(moving, "LOOKED_AT", 1)
+    assert [name for _, name in moving.wrote_last()] == ["alice"]
 
 
 def test_nobody_moved_where_nobody_wrote():
