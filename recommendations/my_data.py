@@ -10,7 +10,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from engine.models import Allowance, Audit
-from recommendations.models import Profile, Response
+from recommendations.models import Intent, Profile, Response
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,8 @@ def forget(user: User) -> None:
     """
     pk = User.objects.select_for_update().get(pk=user.pk).pk
     end_sessions(pk)
+    if user.messages.exists():  # a proposal quotes messages of whoever; the next night makes others
+        Intent.objects.filter(state=Intent.State.PROPOSED).delete()
     Allowance.objects.filter(subject=f"user:{pk}").delete()
     user.delete()
 
