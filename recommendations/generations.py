@@ -42,13 +42,20 @@ class Wanted:
     inputs_at: datetime
 
 
+BEFORE_ALL_THAT_COMES = """
+    SELECT least(clock_timestamp(), min(xact_start)) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+"""
+
+
 def wanted() -> Wanted:
     """The present weights, model, taxonomy, and the digest of them and of all rows that count.
 
-    inputs_at: the database's clock before any of it is read, so that a later change is later than it.
+    inputs_at: the database's clock before any of it is read, so that a later change is later than it; and no later
+    than what is not committed yet was begun, for it is not read and its changes are dated before they can be seen.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
+        cursor.execute(BEFORE_ALL_THAT_COMES)
         (moment,) = cursor.fetchone()
     weights, model, taxonomy = (
         Weights.objects.current(),

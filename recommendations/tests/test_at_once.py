@@ -1,4 +1,4 @@
-"""Who leaves while their messages come in or are read leaves, and nobody waits for somebody who waits for them."""
+"""Two at once: who leaves while their messages come in or are read leaves, and no change slips past a generation."""
 
 import threading
 import time
@@ -8,10 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from recommendations import hearing, messages, my_data
-from recommendations.models import Fact, Message, Profile
+from recommendations import generations, hearing, messages, my_data, profiles
+from recommendations.models import Fact, Intent, Message, Profile
 from recommendations.schemas import MessageLine
-from recommendations.tests.factories import make_model, make_stack, make_user
+from recommendations.tests.factories import make_model, make_stack, make_user, make_weights
 from recommendations.tests.taste import say
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,6 +74,14 @@ def test_who_leaves_while_their_messages_are_read_leaves(sam, beside):
     assert not Fact.objects.exists()
 
 
+def test_no_proposal_quotes_who_left(sam):
+    say(sam, "I use Rust")
+    for state in ("proposed", "used"):
+        Intent.objects.create(name=state, prototype="I use Rust", state=state)
+    my_data.forget(sam)
+    assert list(Intent.objects.values_list("state", flat=True)) == ["used"]
+
+
 def test_what_comes_in_while_its_author_leaves_is_of_a_new_one(sam, beside):
     line = MessageLine(user_id="sam", message="I use Rust", timestamp=datetime(2026, 9, 1, tzinfo=UTC))
     with transaction.atomic():
@@ -81,3 +89,23 @@ def test_what_comes_in_while_its_author_leaves_is_of_a_new_one(sam, beside):
         beside(lambda: messages.store([(1, line)]))
     beside.end()
     assert Message.objects.get().user_id != sam.pk
+
+
+def test_a_change_that_is_not_committed_is_later_than_what_is_read_meanwhile(sam):
+    make_weights()
+    touched, read = threading.Event(), threading.Event()
+
+    def change():
+        with transaction.atomic():
+            profiles.touch([sam.pk], told=False)
+            touched.set()
+            read.wait(20)
+        connection.close()
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    touched.wait(20)
+    moment = generations.wanted().inputs_at
+    read.set()
+    changing.join(20)
+    assert Profile.objects.get().changed_at > moment
