@@ -1,4 +1,4 @@
-"""Run the benchmarks in a database that is made for them and dropped afterwards."""
+"""Run the benchmarks in a database that is made for them and dropped afterwards: one table of ratios, in Markdown."""
 
 import os
 import sys
@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks.table import HEAD, line, machine
 
-NAMES = ("importing", "embedding", "nearest", "scoring", "serving", "density")
+NAMES = ("importing", "embedding", "nearest", "scoring", "storing", "density", "serving")
 # Minutes each, and only when named: what breaks must mend itself.
 DRILLS = ("crashes", "kills", "storm", "collecting", "fetch_kills", "embedding_workers", "ingest_kills", "anomalies")
 FED = ("ingest_kills",)  # may be followed by a file: real data stays outside the project
@@ -29,11 +28,9 @@ def own_database() -> Iterator[None]:
     database.ensure_running("test")
     os.environ["DATABASE_URL"] = database.url("test")
     import django
-    from django.conf import settings
     from django.db import connection
 
     django.setup()
-    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"test_ost_bench_{os.getpid()}"
     connection.settings_dict["TEST"]["NAME"] = f"test_ost_bench_{os.getpid()}"
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
@@ -53,13 +50,11 @@ def main(names: list[str]) -> int:
     if set(names) & set(DRILLS):
         with own_database():
             return min(sum(import_module(f"benchmarks.{name}").drill() for name in names), 1)
-    table = Table("what", "ours, s", "beside", "its s", "ratio", "note", box=None, pad_edge=False)
+    print(f"{machine()}\n\n{HEAD}")
     with own_database():
         for name in names or NAMES:
             for row in import_module(f"benchmarks.{name}").measure():
-                figures = (f"{row.ours:.3g}", row.alternative, f"{row.other:.3g}", f"{row.ratio:.1f} x")
-                table.add_row(row.what, *figures, row.note)
-    Console(width=None if sys.stdout.isatty() else 150).print(table)
+                print(line(row), flush=True)
     return 0
 
 

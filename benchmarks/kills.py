@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,7 @@ def drill() -> int:
         spread(TEXTS)
         run = jobs.request("recommendations", Scope())
         for part in PARTS:
-            before = embedded()
-            until(lambda before=before: embedded() > before or not waiting(), 300)
+            until(partial(more_than, embedded()), 300)
             wrong += kill("busy", part)
         until(lambda: state(run) not in ("waiting", "running"), 900)
     report("run", f"{state(run)}, {run.attempts} attempts, {run.fence} claims, {run.error!r}")
@@ -132,6 +132,10 @@ def state(run: Run) -> str:
 
 def embedded() -> int:
     return ProjectEmbedding.objects.exclude(vector_hash="").count()
+
+
+def more_than(vectors: int) -> bool:
+    return embedded() > vectors or not waiting()
 
 
 def waiting() -> int:

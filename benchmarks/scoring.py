@@ -13,10 +13,11 @@ from recommendations.scoring import Catalogue, Formula, Person
 
 FORMULA = Formula(scoring.REFERENCE, 100_000, True, 0.1)
 KEPT = 50
+SIZES = ((10, 979, 0), (10, 979, LIKED), (1000, 10_000, 0), (1000, 31_951, LIKED))  # people, projects, liked by each
 
 
 def measure() -> Iterator[Row]:
-    for people, projects, liked in ((10, 979, 0), (10, 979, LIKED), (1000, 31_951, LIKED)):
+    for people, projects, liked in SIZES:
         catalogue, crowd = made(people, projects, liked)
         popular = scoring.popular_of(catalogue, FORMULA)
 
@@ -31,7 +32,7 @@ def measure() -> Iterator[Row]:
         every = loop * people * projects / (len(some) * len(at))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         note = f"{people * projects / took / 1e6:.2f} M pairs/s, peak {memory} MB"
-        yield Row(f"{people:,} x {projects:,}, {liked} liked", took, "loop over pairs", every, note)
+        yield Row(f"{people:,} people x {projects:,} projects, {liked} liked", took, "a loop over pairs", every, note)
 
 
 def made(people: int, projects: int, liked: int) -> tuple[Catalogue, list[Person]]:

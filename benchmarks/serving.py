@@ -42,16 +42,16 @@ def measure() -> Iterator[Row]:
         load(with_server.port, turning(everyone), SECONDS)  # until both processes hold the catalogue and every list
         empty = load(with_server.port, lambda: ("/livez", ""), SECONDS)
         stored = load(with_server.port, turning(everyone), SECONDS)
-        yield row("stored rows", stored, empty)
-        yield row("scored live", load(with_server.port, changing(everyone), SECONDS), empty)
+        yield row("a list of stored rows over HTTP", stored, empty, "1,000/s, p99 at most 15 ms")
+        yield row("a list scored live over HTTP", load(with_server.port, changing(everyone), SECONDS), empty)
     finally:
         with_server.stop()
 
 
-def row(what: str, took: list[float], empty: list[float]) -> Row:
+def row(what: str, took: list[float], empty: list[float], target: str = "") -> Row:
     rate, p50, p95, p99 = len(took) / SECONDS, *(1000 * np.percentile(took, [50, 95, 99]))
     note = f"{rate:,.0f}/s, p50 {p50:.1f} p95 {p95:.1f} p99 {p99:.1f} ms; empty {len(empty) / SECONDS:,.0f}/s"
-    return Row(what, SECONDS / len(took), "an empty view", SECONDS / len(empty), note)
+    return Row(what, SECONDS / len(took), "an empty view", SECONDS / len(empty), note, target)
 
 
 class Server:
@@ -84,7 +84,8 @@ Target = tuple[str, str]
 
 def load(port: int, choose: Callable[[], Target], seconds: float) -> list[float]:
     """How long each request of eight clients took, in seconds."""
-    until, took = time.perf_counter() + seconds, [[] for _ in range(CLIENTS)]  # type: list[list[float]]
+    until = time.perf_counter() + seconds
+    took: list[list[float]] = [[] for _ in range(CLIENTS)]
 
     def client(mine: list[float]) -> None:
         line = Line(port)
@@ -223,7 +224,7 @@ def link(
     subject = "project_id" if "_project" in table else "profile_id"
     chosen = [(pk, int(term)) for pk in subjects for term in random.choice(terms, count, replace=False)]
     extra = {"source": "text", "confidence": "float8", "applies": "bool"}
-    rows = [(*pair, "curated", 1.0, True) for pair in chosen]
+    rows: list[tuple[object, ...]] = [(*pair, "curated", 1.0, True) for pair in chosen]
     if table.endswith("projectcategory"):
         extra, rows = {**extra, "by_vector": "bool"}, [(*each, False) for each in rows]
     key = "int4" if subject == "profile_id" else "int8"  # as wide as the column
