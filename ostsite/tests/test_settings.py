@@ -18,9 +18,7 @@ from recommendations.models import Weights
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "ostsite" / "settings.py"
 STRONG = "k9-" * 20
-READ = re.compile(
-    r"environment\.(?:text|secret|redis|choice|yes_or_no|whole|number|names|address|email|key|base|model|upstream|headers?)\(\s*\"([A-Z_]+)\""
-)
+READ = re.compile(r"environment\.\w+\(\s*\"([A-Z_]+)\"")
 NAMES = sorted({*READ.findall(SETTINGS.read_text()), "DATABASE_URL"})
 
 
