@@ -70,6 +70,11 @@ class Issue(Labelled):
         return printable(self.title) or f"issue {self.pk}, {self.get_label_state_display()}"
 
     @property
+    def is_visible(self) -> bool:
+        """Whether readers see it, by the rule of IssueQuerySet.visible."""
+        return self.label_state == Label.State.LABELLED and not self.hidden and self.state != Issue.State.GONE
+
+    @property
     def evidence(self) -> models.QuerySet[Assignment]:
         """Its items on every day that is live, the surest first."""
         live = Assignment.objects.filter(issue=self, clustering__state=Clustering.State.LIVE)

@@ -25,7 +25,7 @@ from issues.identity import NEAR, SAME
 from issues.models import Issue, IssueEdit, Label, Lineage
 from issues.pages.addresses import only
 from issues.pages.curating import may_curate
-from issues.pages.rows import READ, shown, source_name
+from issues.pages.rows import READ, shortened, shown, source_name
 from issues.reading import Figures
 
 ON_A_PAGE = 10
@@ -47,7 +47,7 @@ def problem(request: HtmxRequest, pk: int) -> HttpResponse:
     issue = get_object_or_404(reading.issues().select_related("label"), pk=pk)
     if issue.into_id:
         return redirect("issue", pk=issue.into_id)
-    if not (reading.is_visible(issue) or may_curate(request.user)):
+    if not (issue.is_visible or may_curate(request.user)):
         raise Http404("There is no such problem.")
     figures = reading.figures(issue)
     page = page_at(list(range(figures.posts)), request.GET.get("page", ""), ON_A_PAGE)
@@ -120,8 +120,7 @@ class Proof:
 
     @property
     def snippet(self) -> str:
-        said = shown(self.item.begins, 4 * SNIPPET)
-        return said if len(said) <= SNIPPET else f"{clip(said, SNIPPET)} …"
+        return shortened(self.item.begins, SNIPPET)
 
     @property
     def source(self) -> str:
@@ -357,7 +356,7 @@ def of_lineage(row: Lineage, issue: Issue) -> Entry:
 
 def seen(other: Issue | None, issue: Issue) -> Issue | None:
     """The other issue, where readers see it and it is not this one."""
-    return other if other and other.pk != issue.pk and (reading.is_visible(other) or other.into_id) else None
+    return other if other and other.pk != issue.pk and (other.is_visible or other.into_id) else None
 
 
 def growth(days: Mapping[date, Mapping[str, int]]) -> list[Entry]:
