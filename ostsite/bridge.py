@@ -27,9 +27,10 @@ from issues.pages.rows import READ, shown
 from ostsite import matching
 from ostsite.matching import Index, Match, Post, Problem
 from recommendations import scoring, serving
-from recommendations.catalogue import Terms, block_of_people, vectors_of
+from recommendations.catalogue import Terms, vectors_of
 from recommendations.models import Project
 from recommendations.models.taxonomy import load_taxonomy
+from recommendations.people import block_of_people
 from recommendations.serving import Served
 from recommendations.taxonomy import Placement, Taxonomy
 

@@ -16,9 +16,11 @@ from engine.ledger import LeaseLost
 from engine.models import EmbeddingModel, Run
 from engine.vectors import Matrix, digest
 from recommendations import scoring
-from recommendations.catalogue import Loaded, inputs, people
+from recommendations.catalogue import Loaded
+from recommendations.inputs import inputs
 from recommendations.models import Generation, HybridVector, Profile, Recommendation, Weights
 from recommendations.models.taxonomy import load_taxonomy
+from recommendations.people import everyone
 from recommendations.scoring import COMPONENTS, Person, Positions, Scored
 
 KEPT = 50  # recommendations stored a person
@@ -93,7 +95,7 @@ def fill(draft: Generation, loaded: Loaded, fence: int) -> Iterator[int]:
     formula = draft.weights.formula
     popular = scoring.popular_of(loaded.catalogue, formula)
     cold = scoring.cold_start(loaded.catalogue, loaded.created)
-    for block in people(loaded, draft.model, after=draft.done_through):
+    for block in everyone(loaded, draft.model, after=draft.done_through):
         rows: list[tuple[Any, ...]] = []
         for person in block:
             rows += rows_of(draft, loaded, person, popular, cold)

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.db.models import Max
 
 from recommendations import answers, serving
-from recommendations.catalogue import block_of_people
 from recommendations.models import Fact
+from recommendations.people import block_of_people
 from recommendations.scoring import Person
 
 LOOKED_AT = 200  # people, those who wrote last

@@ -26,7 +26,7 @@ from engine.recent import Recent
 from engine.tallies import Figure
 from engine.vectors import Matrix
 from recommendations import answers, generations, scoring
-from recommendations.catalogue import Loaded, block_of_people, load
+from recommendations.catalogue import Loaded, load
 from recommendations.models import (
     Generation,
     Interaction,
@@ -38,6 +38,7 @@ from recommendations.models import (
     Weights,
 )
 from recommendations.neighbours import with_company
+from recommendations.people import block_of_people
 from recommendations.scoring import Formula, Person, Positions
 
 LATENCY = Figure(

@@ -12,9 +12,9 @@ from engine import jobs
 from engine.models import Audit, Run
 from engine.pipeline import Scope
 from recommendations import comparing, generations, serving
-from recommendations.catalogue import block_of_people
 from recommendations.comparing import CUT, Move
 from recommendations.models import Generation, Project, Recommendation, Weights
+from recommendations.people import block_of_people
 from recommendations.reasons import percents
 from recommendations.scoring import COMPONENTS, Person
 from recommendations.stages import PIPELINE

@@ -387,9 +387,9 @@ import os, signal, django
 django.setup()
 from engine import runs
 from engine.pipeline import Scope
-from recommendations import catalogue, generations
+from recommendations import generations, people
 from recommendations.pipeline import RECOMMENDATIONS
-catalogue.PEOPLE_AT_ONCE, add = 1, generations.add
+people.PEOPLE_AT_ONCE, add = 1, generations.add
 def add_and_die(*block):
     add(*block)
     os.kill(os.getpid(), signal.SIGKILL)
