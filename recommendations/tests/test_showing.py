@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from recommendations import answers, serving, showing
-from recommendations.api import views
+from recommendations.api.recommendations import RENDERED
 from recommendations.models import Generation, Impression, Response, Weights
 from recommendations.tests.factories import give_vector, make_projects, make_user, make_weights, score
 
@@ -20,7 +20,7 @@ API = "/api/v1/recommendations/alice/"
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    views.RENDERED.clear()
+    RENDERED.clear()
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_what_staff_read_first_is_noted_when_the_person_reads_it(client, admin_u
 
 def test_the_number_of_a_list_leaves_its_etag_as_it_is(client, alice):
     first = client.get(API)
-    views.RENDERED.clear()
+    RENDERED.clear()
     assert client.get(API, headers={"If-None-Match": first["ETag"]}).status_code == 304
 
 
