@@ -40,8 +40,8 @@ LAYERS = {
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
         " hearing inferring intents messages my_data settling versions campaigning spoken neighbours facts outcomes"
         " people inputs showing",
-        "edge": "admin admin.* api api.* apps collecting conversations filters first_issues forms issue_filters"
-        " management.* pages pages.* pipeline profile_forms search serving stages stars templatetags templatetags.*"
+        "edge": "admin admin.* api api.* apps collecting conversations detailing filters first_issues forms"
+        " issue_filters management.* pages pages.* pipeline profile_forms search serving stages stars templatetags templatetags.*"
         " urls weighing moving",
     },
     "issues": {
