@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -45,23 +46,30 @@ class GitHub:
     heavy: Client | None
 
 
+def rest() -> Client:
+    return client(settings.GITHUB_API_URL)
+
+
+def graphql(**how: Any) -> Client:
+    return client(github_api.graphql_base(settings.GITHUB_GRAPHQL_URL), **how)
+
+
+def client(base: str, **how: Any) -> Client:
+    """A client of GitHub with the token of the settings, by the gate of all processes."""
+    token, headers = settings.GITHUB_ACCESS_TOKEN, dict(github_api.HEADERS)
+    made = collecting.client(base, limits=github_api.limits, pace=github_api.pace(token), headers=headers, **how)
+    made.credentials = github_api.credentials(token)
+    return made
+
+
 @contextmanager
 def connected() -> Iterator[GitHub]:
     """GitHub as the settings name it. Turns what went wrong with it into what a stage says."""
-    token = settings.GITHUB_ACCESS_TOKEN
-    with ExitStack() as open_clients:
-
-        def client(base: str, **facts: int) -> Client:
-            made = collecting.client(
-                base, limits=github_api.limits, pace=github_api.pace(token), headers=dict(github_api.HEADERS), **facts
-            )
-            made.credentials = github_api.credentials(token)
-            return open_clients.enter_context(made)
-
-        graphs = github_api.graphql_base(settings.GITHUB_GRAPHQL_URL)
-        graph, heavy = (client(graphs), client(graphs, tries=1)) if token else (None, None)
+    with ExitStack() as opened:
+        graphs = (graphql(), graphql(tries=1)) if settings.GITHUB_ACCESS_TOKEN else ()
+        graph, heavy = map(opened.enter_context, graphs) if graphs else (None, None)
         try:
-            yield GitHub(client(settings.GITHUB_API_URL), graph, heavy)
+            yield GitHub(opened.enter_context(rest()), graph, heavy)
         except Quiet as quiet:
             raise Later(quiet.until, str(quiet)) from None
         except Limited as limited:  # more often than was tried; the gate says for how long when it is asked again
