@@ -13,13 +13,7 @@ from engine.models import EmbeddingModel
 from engine.vectors import Matrix, digest, unit
 from recommendations import scoring
 from recommendations.company import Company
-from recommendations.models import (
-    Category,
-    Project,
-    ProjectCategory,
-    ProjectTechStack,
-    TechStack,
-)
+from recommendations.models import Category, Project, ProjectCategory, ProjectTechStack, TechStack
 from recommendations.scoring import Catalogue, Floats, Positions
 
 

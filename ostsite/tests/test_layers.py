@@ -41,8 +41,8 @@ LAYERS = {
         " hearing inferring intents messages my_data settling versions campaigning spoken neighbours facts outcomes"
         " people inputs showing",
         "edge": "admin admin.* api api.* apps collecting conversations detailing filters first_issues forms"
-        " issue_filters management.* pages pages.* pipeline profile_forms search serving stages stars templatetags"
-        " templatetags.* urls weighing moving",
+        " holding issue_filters management.* pages pages.* pipeline profile_forms search serving stages stars"
+        " templatetags templatetags.* urls weighing moving",
     },
     "issues": {
         "pure": "extracting filters identity keywords labels law lexicon schemas titles",

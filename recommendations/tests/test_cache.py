@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from recommendations import facts, serving
+from recommendations import facts, holding, serving
 from recommendations.api.recommendations import RENDERED
 from recommendations.models import Fact
 from recommendations.tests.factories import (
@@ -85,11 +85,11 @@ def test_an_answer_lasts_as_long_as_the_setting_says(client, alice, settings, dj
 def test_a_list_of_an_older_catalogue_is_not_kept_for_a_new_generation(client, alice, monkeypatch):
     """While the new catalogue is loaded aside, the old one answers."""
     rows(client)
-    held = serving.catalogue()
+    held = holding.catalogue()
     make_weights(semantic=0.0, popularity=1.0)
     score()
     facts.changed([alice.pk])
-    monkeypatch.setattr(serving.HOLDER, "get", lambda live: held)
+    monkeypatch.setattr(holding.HOLDER, "get", lambda live: held)
     assert client.get("/recommendations/alice_ml").json()["weights"] == 1
     monkeypatch.undo()
     assert client.get("/recommendations/alice_ml").json()["weights"] == 2
