@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Left
@@ -25,10 +26,13 @@ FAR = 0.7  # from which on one text is no answer to the other
 
 @dataclass(frozen=True)
 class Alike:
-    """Problems and posts with their cosine distance, nearest first. read: whether the text had a meaning to compare."""
+    """Problems and posts with their cosine distance, nearest first. read: whether the text had a meaning to compare.
+
+    posts: RawItem, with the `beginning` of what it says.
+    """
 
     issues: Sequence[tuple[Issue, float]] = ()
-    posts: Sequence[tuple[RawItem, float]] = ()
+    posts: Sequence[tuple[Any, float]] = ()
     read: bool = True
 
     @property
@@ -53,7 +57,7 @@ def issues_near(model: EmbeddingModel, vector: Matrix) -> list[tuple[Issue, floa
     return [(issue, near[issue.pk]) for issue in searching.in_order(list(near)) if near[issue.pk] < FAR]
 
 
-def posts_near(model: EmbeddingModel, vector: Matrix) -> list[tuple[RawItem, float]]:
+def posts_near(model: EmbeddingModel, vector: Matrix) -> list[tuple[Any, float]]:
     """Copies of earlier posts left out, and the posts of problems that a curator has hidden."""
     live = Assignment.objects.filter(clustering__state=Clustering.State.LIVE, item=OuterRef("subject"))
     shown = ItemEmbedding.objects.filter(~Exists(live.filter(issue__hidden=True)), subject__twin_of=None)

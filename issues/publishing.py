@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.conf import settings
@@ -179,7 +179,7 @@ def moment(value: date | datetime | None) -> str:
     """As PocketBase writes it: milliseconds, UTC, a blank in the middle; of a day its beginning."""
     if value is None:
         return ""
-    at = value.astimezone(UTC) if isinstance(value, datetime) else datetime(value.year, value.month, value.day)  # noqa: DTZ001
+    at = value.astimezone(UTC) if isinstance(value, datetime) else datetime.combine(value, time(), UTC)
     return at.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds") + "Z"
 
 

@@ -105,7 +105,7 @@ FROM (
     WHERE i.shown_at >= %(since)s GROUP BY i.id
 ) g LEFT JOIN recommendations_weights w ON w.id = g.weights_id
 GROUP BY {BY}
-"""  # noqa: S608
+"""  # noqa: S608  made of what stands here
 CATEGORY_SHOWN = """
 SELECT l.category_id, sum(i.shown)::int8
 FROM (
@@ -122,7 +122,7 @@ FROM (
     WHERE i.shown_at >= %(since)s GROUP BY i.id
 ) g JOIN recommendations_projectcategory l ON l.project_id = g.project_id AND l.applies
 GROUP BY 1
-"""  # noqa: S608
+"""  # noqa: S608  made of what stands here
 MOVED = """
 WITH told AS (
     SELECT i.user_id, i.project_id, max(r.id) AS newest

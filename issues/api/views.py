@@ -54,8 +54,7 @@ class Issues(View):
         size = self.asked["page_size"]
         if question.asked.q:
             ids = found if isinstance(found, list) else list(found.values_list("pk", flat=True)[: searching.MOST])
-            fetch = lambda some: draw(searching.in_order(some), question)  # noqa: E731
-            return Response(paging.by_rank(request, ids, fetch, size))
+            return Response(paging.by_rank(request, ids, lambda some: draw(searching.in_order(some), question), size))
         order = Order(searching.key_of(question.asked.order, question.last))
         issues = searching.chosen(question.asked, question.last)
         return Response(paging.by_key(request, issues, order, size, lambda rows: draw(rows, question)))
@@ -181,9 +180,6 @@ class Similar(View):
         near = [
             {"issue": told(row), "distance": distance} for row, (_, distance) in zip(rows, found.issues, strict=True)
         ]
-        posts = [
-            {"post": post_facts(item, item.beginning), "distance": distance}  # type: ignore[attr-defined]
-            for item, distance in found.posts
-        ]
+        posts = [{"post": post_facts(item, item.beginning), "distance": distance} for item, distance in found.posts]
         whole = {"read": found.read, "looks_new": found.looks_new, "issues": near, "posts": posts}
         return Response(facts.AlikeFacts(whole).data)
