@@ -16,9 +16,8 @@ from engine.http import Answer, Client, HttpError, Unreadable, Unwell, tidy
 
 ORIGIN = "collected"  # whose records they are: others in the same collections are not touched
 DEADLINE, TRIES, PAUSE = 20.0, 3, 1.0  # seconds, times, seconds between
-PROVEN = (
-    60.0  # seconds after signing in during which "there is none" is believed: to a guest, any record may be missing
-)
+# Seconds after signing in during which "there is none" is believed: to a guest, any record may be missing.
+PROVEN = 60.0
 BUSY = (408, 429, 503)  # of the store, whatever was asked
 PAGE = 500  # records of a list read together
 REMEDY = "run: ./ost manage sync_live_issues --make-collections"
