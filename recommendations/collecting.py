@@ -21,6 +21,7 @@ from engine.collectors.github import Found, Gone, Named
 from engine.gates import PROBE
 from engine.gates import later as later_by_gate
 from engine.http import Client, HttpError, Limited, Quiet
+from engine.lines import first_fault
 from engine.pipeline import Later, StageError
 from engine.records import Page, Repository
 from recommendations import importing, settling
@@ -165,16 +166,10 @@ def lines_of(repositories: Sequence[Repository]) -> tuple[list[CollectedLine], d
         try:
             line = CollectedLine.model_validate(asdict(repository))
         except ValidationError as error:
-            refused[repository.full_name] = reason_of(error)
+            refused[repository.full_name] = first_fault(error)
         else:
             by_number[line.github_id or line.full_name.lower()] = line
     return list({line.full_name.lower(): line for line in by_number.values()}.values()), refused
-
-
-def reason_of(error: ValidationError) -> str:
-    """Which field is wrong and how, without what stands in it."""
-    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    return f"{'.'.join(map(str, fault['loc']))[:60]}: {fault['msg']}"[:200]
 
 
 def named_project(name: str) -> QuerySet[Project]:
