@@ -11,13 +11,13 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from engine.postgresql import prepared
-from recommendations import reasons, scoring, showing
+from recommendations import ordering, reasons, showing
 from recommendations.models import Generation, Recommendation
 from recommendations.scoring import COMPONENTS
 
 PEOPLE_AT_ONCE = 500
 RESTED = f"seen on {showing.SEEN_DAYS} days without an answer"
-MOVED = scoring.PLACES + scoring.PLACES // scoring.RESTS  # rows: behind them no order changes
+MOVED = ordering.PLACES + ordering.PLACES // ordering.RESTS  # rows: behind them no order changes
 
 
 class Named(NamedTuple):
@@ -122,7 +122,7 @@ class Turn:
         if not self.often:
             return rows[:top]
         tired = np.array([row.project_id in self.often for row in rows], dtype=bool)
-        order = scoring.rotated(tired, (self.user, self.day.toordinal()))
+        order = ordering.rotated(tired, (self.user, self.day.toordinal()))
         return [moved(rows[index], rank, resting=rank > index + 1) for rank, index in enumerate(order[:top], 1)]
 
 

@@ -15,7 +15,7 @@ from engine.bulk import copy_in, copy_in_vectors, copy_into
 from engine.ledger import LeaseLost
 from engine.models import EmbeddingModel, Run
 from engine.vectors import Matrix, digest
-from recommendations import scoring
+from recommendations import ordering, scoring
 from recommendations.catalogue import Loaded
 from recommendations.inputs import inputs
 from recommendations.models import Generation, HybridVector, Profile, Recommendation, Weights
@@ -134,9 +134,9 @@ def scored_rows(
     stacks = loaded.stacks.common(person.stacks, catalogue.stacks[found.positions])
     categories = loaded.categories.common(person.categories, catalogue.categories[found.positions])
     variety = f"at most {draft.weights.variety} of one owner are shown"
-    order = scoring.varied(owners, draft.weights.top_n, draft.weights.variety)
+    order = ordering.varied(owners, draft.weights.top_n, draft.weights.variety)
     places = {int(at): index for index, at in enumerate(found.positions)}
-    order = scoring.interleaved(order, [places[at] for at in vouched if at in places], EVERY)
+    order = ordering.interleaved(order, [places[at] for at in vouched if at in places], EVERY)
     rows = []
     for rank, index in enumerate(order, 1):
         at, near = int(found.positions[index]), int(found.nearest[index])

@@ -34,8 +34,8 @@ LAYERS = {
         " metrics output slots pages probe reconciling templatetags.* worker snapshots noticing",
     },
     "recommendations": {
-        "pure": "claims comparing first_labels listening taking taxonomy scoring reasons texts evaluation readiness"
-        " schemas company rates",
+        "pure": "claims comparing first_labels listening taking taxonomy scoring ordering reasons texts evaluation"
+        " readiness schemas company rates",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
         " hearing inferring intents messages my_data settling versions campaigning spoken neighbours facts outcomes"
