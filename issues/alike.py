@@ -15,7 +15,8 @@ from engine.models import EmbeddingModel
 from engine.vectors import Matrix
 from issues import searching
 from issues.importing import text_of
-from issues.models import Assignment, Clustering, Issue, IssueEmbedding, ItemEmbedding, RawItem
+from issues.models import Assignment, Issue, IssueEmbedding, ItemEmbedding, RawItem
+from issues.models.clustering import LIVE
 
 SHOWN = 5
 # Cosine distances. Of the sample's posts 87 % are as near to their own problem, 3 % to another, 3 % of those in none;
@@ -59,7 +60,7 @@ def issues_near(model: EmbeddingModel, vector: Matrix) -> list[tuple[Issue, floa
 
 def posts_near(model: EmbeddingModel, vector: Matrix) -> list[tuple[Any, float]]:
     """Copies of earlier posts left out, and the posts of problems that a curator has hidden."""
-    live = Assignment.objects.filter(clustering__state=Clustering.State.LIVE, item=OuterRef("subject"))
+    live = Assignment.objects.filter(LIVE, item=OuterRef("subject"))
     shown = ItemEmbedding.objects.filter(~Exists(live.filter(issue__hidden=True)), subject__twin_of=None)
     near = dict(shown.nearest(model, vector, SHOWN))
     found = RawItem.objects.defer("body", "said").annotate(beginning=Left("said", 1_000)).in_bulk(list(near))

@@ -19,7 +19,8 @@ from prometheus_client.core import GaugeMetricFamily
 
 from engine.bulk import copy_in
 from engine.text import clip, printable, squeeze, text_hash
-from issues.models import Assignment, Clustering, Issue, IssueDay, LiveIssue
+from issues.models import Assignment, Issue, IssueDay, LiveIssue
+from issues.models.clustering import LIVE
 
 AT_ONCE = 100  # issues that are compared together
 ORIGIN, STATUS = "collected", "open"
@@ -117,7 +118,7 @@ def counted(ids: Iterable[int]) -> tuple[dict[int, int], dict[int, set[str]]]:
 
 def evidence(ids: Sequence[int]) -> Iterable[dict[str, Any]]:
     """Each post once for its issue, whatever days show it; of long texts the beginning."""
-    live = Assignment.objects.filter(issue__in=ids, clustering__state=Clustering.State.LIVE)
+    live = Assignment.objects.filter(LIVE, issue__in=ids)
     facts = ("item__source", "item__url", "item__author", "item__licence", "item__created_at")
     begins = {"title": Left("item__title", 2000), "said": Left("item__said", 2000)}
     return live.order_by("issue", "item").distinct("issue", "item").values("issue", "item", *facts, **begins).iterator()

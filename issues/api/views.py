@@ -27,7 +27,8 @@ from issues import exporting, searching
 from issues.alike import alike
 from issues.api import examples
 from issues.api import serializers as facts
-from issues.models import Assignment, Clustering, Issue, RawItem
+from issues.models import Assignment, Issue, RawItem
+from issues.models.clustering import LIVE
 from issues.pages.listing import Question, question_of
 from issues.pages.rows import READ, rows_of, shown, told
 from issues.pages.similar import taken
@@ -131,7 +132,7 @@ class Evidence(View):
 
 
 def evidence(issue: Issue) -> QuerySet[Assignment]:
-    live = Assignment.objects.filter(clustering__state=Clustering.State.LIVE)
+    live = Assignment.objects.filter(LIVE)
     later = live.filter(item=OuterRef("item"), issue=OuterRef("issue"), clustering__day__gt=OuterRef("clustering__day"))
     once = live.filter(~Exists(later), issue=issue).select_related("item", "clustering")
     return once.defer("item__body", "item__said").annotate(beginning=Left("item__said", READ))
