@@ -19,11 +19,12 @@ from prometheus_client.core import GaugeMetricFamily
 
 from engine.bulk import copy_in
 from engine.text import clip, printable, squeeze, text_hash
+from issues.live_fields import ORIGIN
 from issues.models import Assignment, Issue, IssueDay, LiveIssue
 from issues.models.clustering import LIVE
 
 AT_ONCE = 100  # issues that are compared together
-ORIGIN, STATUS = "collected", "open"
+STATUS = "open"
 # What a post is, by where it was said.
 SOURCE_TYPES = {"github": "issue", "stackoverflow": "question", "hackernews": "story", "reddit": "post"}
 LONGEST = {"title": 300, "snippet": 500, "description": 5000, "author": 100, "licence": 100, "source": 40}  # characters

@@ -45,7 +45,7 @@ LAYERS = {
         " templatetags templatetags.* urls weighing moving",
     },
     "issues": {
-        "pure": "extracting filters identity keywords labels law lexicon schemas titles",
+        "pure": "extracting filters identity keywords labels law lexicon live_fields schemas titles",
         "outside": "pocketbase",
         "database": "models models.* importing clusterings charting edits finding folding issuing exporting linking"
         " publishing reading relabelling seeding spending",
