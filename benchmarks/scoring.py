@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.table import Row, fastest, seconds
 from engine.vectors import unit
 from recommendations import scoring
-from recommendations.catalogue import LIKED
+from recommendations.people import LIKED
 from recommendations.scoring import Catalogue, Formula, Person
 
 FORMULA = Formula(scoring.REFERENCE, 100_000, True, 0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Left
@@ -14,7 +15,8 @@ from engine.models import EmbeddingModel
 from engine.vectors import Matrix
 from issues import searching
 from issues.importing import text_of
-from issues.models import Assignment, Clustering, Issue, IssueEmbedding, ItemEmbedding, RawItem
+from issues.models import Assignment, Issue, IssueEmbedding, ItemEmbedding, RawItem
+from issues.models.clustering import LIVE
 
 SHOWN = 5
 # Cosine distances. Of the sample's posts 87 % are as near to their own problem, 3 % to another, 3 % of those in none;
@@ -25,10 +27,13 @@ FAR = 0.7  # from which on one text is no answer to the other
 
 @dataclass(frozen=True)
 class Alike:
-    """Problems and posts with their cosine distance, nearest first. read: whether the text had a meaning to compare."""
+    """Problems and posts with their cosine distance, nearest first. read: whether the text had a meaning to compare.
+
+    posts: RawItem, with the `beginning` of what it says.
+    """
 
     issues: Sequence[tuple[Issue, float]] = ()
-    posts: Sequence[tuple[RawItem, float]] = ()
+    posts: Sequence[tuple[Any, float]] = ()
     read: bool = True
 
     @property
@@ -53,9 +58,9 @@ def issues_near(model: EmbeddingModel, vector: Matrix) -> list[tuple[Issue, floa
     return [(issue, near[issue.pk]) for issue in searching.in_order(list(near)) if near[issue.pk] < FAR]
 
 
-def posts_near(model: EmbeddingModel, vector: Matrix) -> list[tuple[RawItem, float]]:
+def posts_near(model: EmbeddingModel, vector: Matrix) -> list[tuple[Any, float]]:
     """Copies of earlier posts left out, and the posts of problems that a curator has hidden."""
-    live = Assignment.objects.filter(clustering__state=Clustering.State.LIVE, item=OuterRef("subject"))
+    live = Assignment.objects.filter(LIVE, item=OuterRef("subject"))
     shown = ItemEmbedding.objects.filter(~Exists(live.filter(issue__hidden=True)), subject__twin_of=None)
     near = dict(shown.nearest(model, vector, SHOWN))
     found = RawItem.objects.defer("body", "said").annotate(beginning=Left("said", 1_000)).in_bulk(list(near))

@@ -6,14 +6,15 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from issues.models import Assignment, Clustering, Issue, IssueDay, Lineage
+from issues.models import Assignment, Issue, IssueDay, Lineage
+from issues.models.clustering import LIVE
 
 AT_ONCE = 200  # issues whose evidence is read together
 
 
 def clusters(day: date | None = None) -> Iterator[dict[str, Any]]:
     """Where each item went, of one day or of all; -1: in no cluster."""
-    live = Assignment.objects.filter(clustering__state=Clustering.State.LIVE)
+    live = Assignment.objects.filter(LIVE)
     chosen = live.filter(clustering__day=day) if day else live
     rows = chosen.order_by("clustering__day", "item").values_list(
         "item__url", "item__source", "clustering__day", "cluster", "membership", "issue"
@@ -44,7 +45,7 @@ def described(chosen: QuerySet[Issue]) -> Iterator[dict[str, Any]]:
     ids = [issue.pk for issue in found]
     days = by_issue(IssueDay.objects.filter(issue__in=ids).order_by("day"))
     told = by_issue(Lineage.objects.filter(issue__in=ids).order_by("day", "kind"))
-    live = Assignment.objects.filter(issue__in=ids, clustering__state=Clustering.State.LIVE)
+    live = Assignment.objects.filter(LIVE, issue__in=ids)
     evidence: dict[int, list[str]] = {}
     for pk, url in live.order_by("-membership", "item").values_list("issue", "item__url").iterator():
         evidence.setdefault(pk or 0, []).append(url)

@@ -36,15 +36,7 @@ def import_items(lines: Sequence[ItemLine], day: date | None = None) -> tuple[Co
     Returns what became of them, and why some were refused. An item that is there already keeps its day, unless a day
     is given; twice in a block: the later line counts.
     """
-    rows: dict[str, list[Any]] = {}
-    refused: list[str] = []
-    for line in lines:
-        try:
-            values = row_of(line, day)
-        except BadUrl as error:
-            refused.append(f"{USER.sub('//', line.url)[:80]!a}: {error}")
-            continue
-        rows[values[2]] = values
+    rows, refused = rows_of(lines, day)
     with transaction.atomic():
         copy_in("item_lines", COLUMNS, sorted(rows.values(), key=lambda row: row[2]))
         with connection.cursor() as cursor:
@@ -61,6 +53,20 @@ def import_items(lines: Sequence[ItemLine], day: date | None = None) -> tuple[Co
         refused=len(refused),
     )
     return counts, refused
+
+
+def rows_of(lines: Sequence[ItemLine], day: date | None) -> tuple[dict[str, list[Any]], list[str]]:
+    """The row of each post by the hash of its url, the last word of it; and why others were refused."""
+    rows: dict[str, list[Any]] = {}
+    refused: list[str] = []
+    for line in lines:
+        try:
+            values = row_of(line, day)
+        except BadUrl as error:
+            refused.append(f"{USER.sub('//', line.url)[:80]!a}: {error}")
+        else:
+            rows[values[2]] = values
+    return rows, refused
 
 
 def row_of(line: ItemLine, day: date | None) -> list[Any]:

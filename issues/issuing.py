@@ -17,6 +17,7 @@ from issues.folding import Where
 from issues.identity import Found, Known, Match, Matches
 from issues.law import Law
 from issues.models import Assignment, Cluster, Clustering, Issue, IssueDay, Lineage, Suggestion
+from issues.models.clustering import LIVE
 
 
 def publication(draft: Clustering, fence: int) -> Callable[[], None]:
@@ -63,7 +64,7 @@ def known_of(draft: Clustering, law: Law, *, same_day: bool = False) -> list[Kno
     A cluster that curators gave to another issue is known as that one; a merged issue stays known as itself, so that
     its merge can be undone.
     """
-    live = Cluster.objects.filter(clustering__state=Clustering.State.LIVE, found__isnull=False)
+    live = Cluster.objects.filter(LIVE, found__isnull=False)
     others = live.exclude(clustering__day=draft.day)
     chosen = live.filter(clustering__day=draft.day) if same_day else others
     homes = folding.claimed(chosen, law)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,13 +43,30 @@ TALLIES = (CALLS, QUESTIONS, REUSED)
 
 @dataclass(frozen=True)
 class Asked:
-    """What a label is to be made from."""
+    """What a label is to be made from. routes: the models to ask, in that order; none: an extract is made."""
 
     cluster: Cluster
     exemplars: list[Exemplar]
     texts: list[str]
     siblings: list[str]
     phrases: list[str]
+    routes: Sequence[Route]
+
+    @property
+    def sources(self) -> list[str]:
+        return sorted({post.source for post in self.exemplars})
+
+    @cached_property
+    def prompt(self) -> list[dict[str, str]]:
+        return prompt(self.exemplars, self.siblings)
+
+    @cached_property
+    def key(self) -> str:
+        """By which an answer is kept: all that it depends on."""
+        if self.routes:
+            return prompt_hash(self.prompt, [route.model for route in self.routes])
+        spoken = [post.title for post in self.exemplars]
+        return digest("extract", EXTRACTOR, *self.texts, "exemplars", *spoken, "siblings", *self.siblings)
 
 
 def label(clustering: Clustering) -> Iterator[Label]:
@@ -57,8 +75,8 @@ def label(clustering: Clustering) -> Iterator[Label]:
     given = list(clustering.clusters.exclude(label=None).values_list("label__title", flat=True))
     ids = list(clustering.unlabelled().order_by("number").values_list("pk", flat=True))
     for start in range(0, len(ids), AT_ONCE):
-        for asked in questions(clustering, ids[start : start + AT_ONCE]):
-            found = known(asked, routes) or (answered(asked, routes, provider) if routes else extracted(asked, given))
+        for asked in questions(clustering, ids[start : start + AT_ONCE], routes):
+            found = known(asked) or (answered(asked, provider) if routes else extracted(asked, given))
             Cluster.objects.filter(pk=asked.cluster.pk).update(label=found)
             given.append(found.title)
             yield found
@@ -67,7 +85,7 @@ def label(clustering: Clustering) -> Iterator[Label]:
 # What is asked
 
 
-def questions(clustering: Clustering, ids: Sequence[int]) -> Iterator[Asked]:
+def questions(clustering: Clustering, ids: Sequence[int], routes: Sequence[Route]) -> Iterator[Asked]:
     """Everything to be known of those clusters, by a few queries."""
     clusters = list(clustering.clusters.filter(pk__in=ids).order_by("number"))
     nearest = siblings(clustering)
@@ -76,7 +94,7 @@ def questions(clustering: Clustering, ids: Sequence[int]) -> Iterator[Asked]:
     phrases = dict(zip(said, key_phrases(list(said.values())), strict=True))
     for cluster in clusters:
         posts = speaking.get(cluster.pk, [])
-        yield Asked(cluster, posts, said[cluster.pk], nearest.get(cluster.pk, []), phrases[cluster.pk])
+        yield Asked(cluster, posts, said[cluster.pk], nearest.get(cluster.pk, []), phrases[cluster.pk], routes)
 
 
 def exemplars_of(clusters: Sequence[Cluster]) -> dict[int, list[Exemplar]]:
@@ -133,22 +151,13 @@ def llm_key(model: str) -> str:
     return keys.get(model.partition("/")[0], "") or settings.LLM_API_KEY
 
 
-def key_of(asked: Asked, routes: Sequence[Route]) -> str:
-    """By which an answer is kept: all that it depends on."""
-    if routes:
-        return prompt_hash(prompt(asked.exemplars, asked.siblings), [route.model for route in routes])
-    spoken = [post.title for post in asked.exemplars]
-    return digest("extract", EXTRACTOR, *asked.texts, "exemplars", *spoken, "siblings", *asked.siblings)
-
-
-def known(asked: Asked, routes: Sequence[Route]) -> Label | None:
+def known(asked: Asked) -> Label | None:
     """A label of the same question, or of a cluster with the same exemplars from the same sources; no failed one."""
-    source = Label.Source.LLM if routes else Label.Source.EXTRACT
+    source = Label.Source.LLM if asked.routes else Label.Source.EXTRACT
     labels = Label.objects.reusable().filter(source=source)
-    found = labels.filter(prompt_hash=key_of(asked, routes)).first()
-    if found is None and routes and asked.cluster.fingerprint:
-        sources = sorted({post.source for post in asked.exemplars})
-        found = labels.filter(fingerprint=asked.cluster.fingerprint, sources=sources).order_by("pk").first()
+    found = labels.filter(prompt_hash=asked.key).first()
+    if found is None and asked.routes and asked.cluster.fingerprint:
+        found = labels.filter(fingerprint=asked.cluster.fingerprint, sources=asked.sources).order_by("pk").first()
     REUSED.add(by=found is not None)
     return found
 
@@ -156,7 +165,7 @@ def known(asked: Asked, routes: Sequence[Route]) -> Label | None:
 def extracted(asked: Asked, given: Sequence[str]) -> Label:
     """From the posts themselves, with no model. given: titles of the day, none of which comes twice."""
     made = extract(asked.exemplars, asked.texts, asked.phrases, [*asked.siblings, *filter(None, given)])
-    return keep(asked, [], {"source": Label.Source.EXTRACT, "model": f"extract {EXTRACTOR}", **fields_of(made)})
+    return keep(asked, {"source": Label.Source.EXTRACT, "model": f"extract {EXTRACTOR}", **fields_of(made)})
 
 
 @dataclass
@@ -173,31 +182,30 @@ class Provider:
             self.stopped = f"the provider does not answer: {error.reason}"
 
 
-def answered(asked: Asked, routes: Sequence[Route], provider: Provider) -> Label:
+def answered(asked: Asked, provider: Provider) -> Label:
     """A model's, or why there is none."""
     if provider.stopped:
-        return failed(asked, routes, LLMError(provider.stopped, Spent()))
+        return failed(asked, LLMError(provider.stopped, Spent()))
     left = settings.LLM_DAILY_CALLS - calls_today()
     if left <= 0:
         count("deferred", 0)
-        return deferred(asked, routes)
-    chosen = routes[-1:] if asked.cluster.size > LARGE else routes
-    question = prompt(asked.exemplars, asked.siblings)
+        return deferred(asked)
+    chosen = asked.routes[-1:] if asked.cluster.size > LARGE else asked.routes
     try:
-        answer = llm.ask(question, IssueLabel, chosen, ANSWER_SECONDS, min(left, llm.CALLS))
+        answer = llm.ask(asked.prompt, IssueLabel, chosen, ANSWER_SECONDS, min(left, llm.CALLS))
     except Stop as stop:
         count("refused", stop.calls)
         logger.warning("llm_stopped", reason=stop.reason)
         provider.stopped = f"the provider refuses all calls: {stop.reason}"
-        return failed(asked, routes, LLMError(provider.stopped, stop.spent))
+        return failed(asked, LLMError(provider.stopped, stop.spent))
     except LLMError as error:
         count("failed", error.calls)
         provider.failed(error)
-        return failed(asked, routes, error)
+        return failed(asked, error)
     count("answered", answer.calls)
     provider.silent = 0
     made = fields_of(checked(answer.value, asked.exemplars))
-    return keep(asked, routes, {"source": Label.Source.LLM, "model": answer.model, **figures(answer), **made})
+    return keep(asked, {"source": Label.Source.LLM, "model": answer.model, **figures(answer), **made})
 
 
 def count(outcome: str, calls: int) -> None:
@@ -225,32 +233,31 @@ def fields_of(made: IssueLabel) -> dict[str, object]:
     return {"state": Label.State.LABELLED, "reason": "", "next_attempt_at": None, **facts}
 
 
-def failed(asked: Asked, routes: Sequence[Route], error: LLMError) -> Label:
+def failed(asked: Asked, error: LLMError) -> Label:
     """To be tried again later, each time after a longer while, or when the provider says so: within a day anyhow."""
-    earlier = Label.objects.filter(prompt_hash=key_of(asked, routes)).values_list("attempts", flat=True).first() or 0
+    earlier = Label.objects.filter(prompt_hash=asked.key).values_list("attempts", flat=True).first() or 0
     named = min(error.retry_after or 0, AGAIN[-1].total_seconds())
     wait = timedelta(seconds=named) if named else AGAIN[min(earlier, len(AGAIN) - 1)]
-    return unlabelled_yet(asked, routes, Label.State.FAILED, error.reason, timezone.now() + wait, error.spent)
+    return unlabelled_yet(asked, Label.State.FAILED, error.reason, timezone.now() + wait, error.spent)
 
 
-def deferred(asked: Asked, routes: Sequence[Route]) -> Label:
+def deferred(asked: Asked) -> Label:
     """To the next day, for the calls of this one are used up."""
     reason = f"the {settings.LLM_DAILY_CALLS} calls of the day are used up"
-    return unlabelled_yet(asked, routes, Label.State.DEFERRED, reason, midnight() + timedelta(days=1), Spent())
+    return unlabelled_yet(asked, Label.State.DEFERRED, reason, midnight() + timedelta(days=1), Spent())
 
 
-def unlabelled_yet(asked: Asked, routes: Sequence[Route], state: str, reason: str, at: datetime, spent: Spent) -> Label:
+def unlabelled_yet(asked: Asked, state: str, reason: str, at: datetime, spent: Spent) -> Label:
     told = {"state": state, "source": Label.Source.LLM, "reason": reason[:300], "next_attempt_at": at}
-    return keep(asked, routes, {**told, "model": routes[-1].model, **figures(spent)})
+    return keep(asked, {**told, "model": asked.routes[-1].model, **figures(spent)})
 
 
-def keep(asked: Asked, routes: Sequence[Route], facts: dict[str, Any]) -> Label:
+def keep(asked: Asked, facts: dict[str, Any]) -> Label:
     """Written at once, so that a killed run asks nothing twice. Calls, tokens and cost of earlier attempts stay in."""
-    sources = sorted({post.source for post in asked.exemplars})
-    fixed = {"fingerprint": asked.cluster.fingerprint, "sources": sources}
+    fixed = {"fingerprint": asked.cluster.fingerprint, "sources": asked.sources}
     with transaction.atomic():
         label, fresh = Label.objects.select_for_update().get_or_create(
-            prompt_hash=key_of(asked, routes), defaults={**fixed, **facts, "attempts": 1}
+            prompt_hash=asked.key, defaults={**fixed, **facts, "attempts": 1}
         )
         if not fresh:
             adding = {name: F(name) + facts.pop(name) for name in SUMMED if name in facts}

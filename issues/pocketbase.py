@@ -13,57 +13,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from engine.http import Answer, Client, HttpError, Unreadable, Unwell, tidy
+from issues.live_fields import AUTOMATIC, COLLECTIONS, ORIGIN
 
-ORIGIN = "collected"  # whose records they are: others in the same collections are not touched
 DEADLINE, TRIES, PAUSE = 20.0, 3, 1.0  # seconds, times, seconds between
-PROVEN = (
-    60.0  # seconds after signing in during which "there is none" is believed: to a guest, any record may be missing
-)
+# Seconds after signing in during which "there is none" is believed: to a guest, any record may be missing.
+PROVEN = 60.0
 BUSY = (408, 429, 503)  # of the store, whatever was asked
 PAGE = 500  # records of a list read together
 REMEDY = "run: ./ost manage sync_live_issues --make-collections"
-TEXT, BOOL, NUMBER, DATE, JSON = "text", "bool", "number", "date", "json"
-
-# collection -> field -> its type and options, as PocketBase names them.
-COLLECTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "issues": {
-        "number": {"type": NUMBER, "onlyInt": True},
-        "title": {"type": TEXT, "max": 200},
-        "description": {"type": TEXT, "max": 5000},
-        "category": {"type": TEXT, "max": 40},
-        "impact": {"type": TEXT, "max": 20},
-        "would_pay": {"type": BOOL},
-        "state": {"type": TEXT, "max": 20},
-        "status": {"type": TEXT, "max": 20},
-        "origin": {"type": TEXT, "max": 20},
-        "posts": {"type": NUMBER, "onlyInt": True},
-        "sources": {"type": JSON},
-        "first_seen": {"type": DATE},
-        "last_seen": {"type": DATE},
-    },
-    "evidence": {
-        "issue": {
-            "type": "relation",
-            "collectionId": "issues",
-            "maxSelect": 1,
-            "required": True,
-            "cascadeDelete": True,
-        },
-        "origin": {"type": TEXT, "max": 20},
-        "source": {"type": TEXT, "max": 40},
-        "source_type": {"type": TEXT, "max": 20},
-        "url": {"type": TEXT, "max": 4000},
-        "title": {"type": TEXT, "max": 300},
-        "snippet": {"type": TEXT, "max": 500},
-        "author": {"type": TEXT, "max": 100},
-        "licence": {"type": TEXT, "max": 100},
-        "posted_at": {"type": DATE},
-    },
-}
-AUTOMATIC = (
-    {"name": "created", "type": "autodate", "onCreate": True},
-    {"name": "updated", "type": "autodate", "onCreate": True, "onUpdate": True},
-)
 
 
 class StoreAway(Exception):

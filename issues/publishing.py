@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.conf import settings
@@ -19,10 +19,12 @@ from prometheus_client.core import GaugeMetricFamily
 
 from engine.bulk import copy_in
 from engine.text import clip, printable, squeeze, text_hash
-from issues.models import Assignment, Clustering, Issue, IssueDay, LiveIssue
+from issues.live_fields import ORIGIN
+from issues.models import Assignment, Issue, IssueDay, LiveIssue
+from issues.models.clustering import LIVE
 
 AT_ONCE = 100  # issues that are compared together
-ORIGIN, STATUS = "collected", "open"
+STATUS = "open"
 # What a post is, by where it was said.
 SOURCE_TYPES = {"github": "issue", "stackoverflow": "question", "hackernews": "story", "reddit": "post"}
 LONGEST = {"title": 300, "snippet": 500, "description": 5000, "author": 100, "licence": 100, "source": 40}  # characters
@@ -117,7 +119,7 @@ def counted(ids: Iterable[int]) -> tuple[dict[int, int], dict[int, set[str]]]:
 
 def evidence(ids: Sequence[int]) -> Iterable[dict[str, Any]]:
     """Each post once for its issue, whatever days show it; of long texts the beginning."""
-    live = Assignment.objects.filter(issue__in=ids, clustering__state=Clustering.State.LIVE)
+    live = Assignment.objects.filter(LIVE, issue__in=ids)
     facts = ("item__source", "item__url", "item__author", "item__licence", "item__created_at")
     begins = {"title": Left("item__title", 2000), "said": Left("item__said", 2000)}
     return live.order_by("issue", "item").distinct("issue", "item").values("issue", "item", *facts, **begins).iterator()
@@ -179,7 +181,7 @@ def moment(value: date | datetime | None) -> str:
     """As PocketBase writes it: milliseconds, UTC, a blank in the middle; of a day its beginning."""
     if value is None:
         return ""
-    at = value.astimezone(UTC) if isinstance(value, datetime) else datetime(value.year, value.month, value.day)  # noqa: DTZ001
+    at = value.astimezone(UTC) if isinstance(value, datetime) else datetime.combine(value, time(), UTC)
     return at.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds") + "Z"
 
 

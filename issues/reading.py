@@ -153,11 +153,6 @@ def edits(issue: Issue) -> QuerySet[IssueEdit]:
     return named.order_by("at", "pk")
 
 
-def is_visible(issue: Issue) -> bool:
-    """Whether readers see it; in step with IssueQuerySet.visible."""
-    return issue.label_state == Label.State.LABELLED and not issue.hidden and issue.state != Issue.State.GONE
-
-
 # --- days ---
 
 

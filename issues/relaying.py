@@ -13,9 +13,10 @@ from django.db import connection
 from engine.ledger import reason_of
 from engine.models import Anomaly
 from issues import publishing
+from issues.live_fields import COLLECTIONS
 from issues.models import LiveIssue
 from issues.models.live import LEASE
-from issues.pocketbase import COLLECTIONS, PAGE, Rejected, Store, StoreAway, Write
+from issues.pocketbase import PAGE, Rejected, Store, StoreAway, Write
 
 logger = structlog.get_logger(__name__)
 

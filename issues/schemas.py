@@ -32,6 +32,7 @@ Url = Annotated[str, StringConstraints(max_length=LONGEST_URL)]
 Votes = Annotated[int, Field(ge=-INTEGER, le=INTEGER)]
 
 
+# `text` makes a type when it is called: pydantic reads it, and mypy does not, hence the ignores.
 class ItemLine(Line):
     """One post. Counts that a source does not tell are absent."""
 

@@ -50,7 +50,7 @@ def cluster(scope: Scope) -> Work:
     fresh = clusterings.wanted(day_of(scope), anew=scope.force)
     if not scope.force and not clusterings.waiting(fresh):
         return None
-    from issues import finding, linking  # what they bring along is heavy, and who only asks what waits needs none of it
+    from issues import finding, linking  # bring scikit-learn and datasketch; who asks what waits needs neither
 
     twins = linking.link(fresh.day)
     draft = clusterings.open_draft(fresh, scope.fence, anew=scope.force)
@@ -70,7 +70,7 @@ def label(scope: Scope) -> Work:
     chosen = to_label(scope)
     if chosen is None:
         return None
-    from issues import labelling  # as above
+    from issues import labelling  # brings scikit-learn
 
     for made in labelling.label(chosen):
         yield Counter({"failed" if made.state == Label.State.FAILED else made.state: 1})
@@ -100,7 +100,7 @@ def label_waiting(scope: Scope) -> int:
 def chart(scope: Scope) -> Work:
     """The map of the live day, drawn once."""
     for clustering in charted(scope):
-        from issues import charting  # as above
+        from issues import charting  # brings scikit-learn
 
         yield charting.draw(clustering)
     return None

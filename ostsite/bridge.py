@@ -26,11 +26,12 @@ from issues.models import Assignment, Clustering, Issue, IssueEmbedding
 from issues.pages.rows import READ, shown
 from ostsite import matching
 from ostsite.matching import Index, Match, Post, Problem
-from recommendations import scoring, serving
-from recommendations.catalogue import Terms, block_of_people, vectors_of
+from recommendations import holding, scoring
+from recommendations.catalogue import Terms, vectors_of
+from recommendations.holding import Served
 from recommendations.models import Project
 from recommendations.models.taxonomy import load_taxonomy
-from recommendations.serving import Served
+from recommendations.people import block_of_people
 from recommendations.taxonomy import Placement, Taxonomy
 
 SHOWN = 5
@@ -117,7 +118,7 @@ class Keeper:
         self.held: Shelf | None = None
 
     def get(self) -> Shelf | None:
-        served = serving.catalogue()
+        served = holding.catalogue()
         held = self.held
         if served is None or (held and held.served is served):
             return held if served else None

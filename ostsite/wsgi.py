@@ -45,9 +45,9 @@ def end_with(parent: int) -> None:
 def begin() -> None:
     """Load the catalogue before anybody asks, and keep an eye on the server's main process."""
     from engine import tallies  # once the apps are loaded
-    from recommendations import serving, showing
+    from recommendations import holding, showing
 
-    serving.begin()
+    holding.begin()
     request_finished.connect(showing.flush_when_due)  # before the tallies, which count what it writes
     request_finished.connect(tallies.flush_when_due)
     server = int(os.environ.get("OST_WEB_SERVER", os.getppid()))

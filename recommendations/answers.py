@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -11,13 +12,13 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from engine.postgresql import prepared
-from recommendations import reasons, scoring, showing
+from recommendations import ordering, reasons, showing
 from recommendations.models import Generation, Recommendation
 from recommendations.scoring import COMPONENTS
 
 PEOPLE_AT_ONCE = 500
 RESTED = f"seen on {showing.SEEN_DAYS} days without an answer"
-MOVED = scoring.PLACES + scoring.PLACES // scoring.RESTS  # rows: behind them no order changes
+MOVED = ordering.PLACES + ordering.PLACES // ordering.RESTS  # rows: behind them no order changes
 
 
 class Named(NamedTuple):
@@ -122,7 +123,7 @@ class Turn:
         if not self.often:
             return rows[:top]
         tired = np.array([row.project_id in self.often for row in rows], dtype=bool)
-        order = scoring.rotated(tired, (self.user, self.day.toordinal()))
+        order = ordering.rotated(tired, (self.user, self.day.toordinal()))
         return [moved(rows[index], rank, resting=rank > index + 1) for rank, index in enumerate(order[:top], 1)]
 
 
@@ -179,22 +180,11 @@ def sentences(row: Recommendation | Stored) -> list[str]:
 
 def everyone(generation: Generation, top: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Each user's best in the order of their names, a few hundred people at a time."""
-    users = User.objects.filter(profile__isnull=False).order_by("username").values_list("pk", "username")
-    for block in in_blocks(users.iterator(), PEOPLE_AT_ONCE):
+    users = User.objects.filter(profile__isnull=False).order_by("username").values_list("pk", "username").iterator()
+    while block := list(islice(users, PEOPLE_AT_ONCE)):
         rows = recommendations(generation).filter(user__in=[pk for pk, _ in block], rank__lte=top)
         by_user: dict[int, list[dict[str, Any]]] = {}
         for row in rows:
             by_user.setdefault(row.user_id, []).append(answer(row))
         for pk, name in block:
             yield name, by_user.get(pk, [])
-
-
-def in_blocks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    block: list[Any] = []
-    for row in rows:
-        block.append(row)
-        if len(block) == size:
-            yield block
-            block = []
-    if block:
-        yield block

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -60,24 +61,14 @@ class Faults:
 
 def ingest(lines: Lines, faults: Faults) -> Iterator[Counter[str]]:
     """Store the good records, a block a transaction: `records`, and what became of them."""
-    for block in blocks(lines):
+    given = iter(lines)
+    while block := list(islice(given, LINES_AT_ONCE)):
         bad = [line for line in block if isinstance(line, BadLine)]
         good = [(line.number, line.record) for line in block if isinstance(line, GoodLine)]
         counts, refused = messages.store(good)
         faults.add(sorted([*bad, *(BadLine(*each) for each in refused)], key=lambda line: line.number))
         counts["refused"] += len(bad)
         yield Counter(records=len(block), **counts)
-
-
-def blocks(lines: Lines) -> Iterator[list[GoodLine[MessageLine] | BadLine]]:
-    block: list[GoodLine[MessageLine] | BadLine] = []
-    for line in lines:
-        block.append(line)
-        if len(block) == LINES_AT_ONCE:
-            yield block
-            block = []
-    if block:
-        yield block
 
 
 def handed_in(scope: Scope) -> Work:

@@ -61,38 +61,42 @@ def enrich_block(block: list[dict[str, Any]], taxonomy: Taxonomy, mark: str) -> 
         )
 
 
-TABLES = {"category": "recommendations_projectcategory", "stack": "recommendations_projecttechstack"}
-
-
 def write_links(term: str, confidences: Mapping[int, Mapping[int, float]]) -> None:
     """Make the automatic links of those projects just these: project -> {term: confidence}.
 
     A curated link stays as it is. A category found by vector goes as soon as a word finds one.
     """
-    table, column = TABLES[term], f"{term}_id"
-    columns = {"project_id": "bigint", column: "bigint", "confidence": "float8"}
+    columns = {"project_id": "bigint", f"{term}_id": "bigint", "confidence": "float8"}
     copy_in("placed", columns, [(p, t, c) for p, terms in confidences.items() for t, c in terms.items()])
-    by_vector = "AND NOT l.by_vector" if term == "category" else ""
-    found_again = "OR l.by_vector" if term == "category" else ""
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            DELETE FROM {table} l WHERE l.project_id = ANY(%s) AND l.source = 'auto'
-            AND NOT EXISTS (SELECT FROM pg_temp.placed p
-                            WHERE p.project_id = l.project_id AND p.{column} = l.{column})
-            AND (TRUE {by_vector}
-                 OR EXISTS (SELECT FROM pg_temp.placed p WHERE p.project_id = l.project_id))
-            """,  # noqa: S608  names of ours
-            [list(confidences)],
-        )
-        extra, value = (", by_vector", ", FALSE") if term == "category" else ("", "")
-        reset = ", by_vector = FALSE" if term == "category" else ""
-        cursor.execute(
-            f"""
-            INSERT INTO {table} AS l (project_id, {column}, confidence, source, applies{extra})
-            SELECT project_id, {column}, confidence, 'auto', TRUE{value} FROM pg_temp.placed
-            ORDER BY project_id, {column}
-            ON CONFLICT (project_id, {column}) DO UPDATE SET confidence = excluded.confidence{reset}
-            WHERE l.source = 'auto' AND (l.confidence <> excluded.confidence {found_again})
-            """  # noqa: S608  names of ours
-        )
+        cursor.execute(others_gone(term), [list(confidences)])
+        cursor.execute(linked(term))
+
+
+TABLES = {"category": "recommendations_projectcategory", "stack": "recommendations_projecttechstack"}
+
+
+def others_gone(term: str) -> str:
+    """The statement. %s: the projects."""
+    by_vector = "AND NOT l.by_vector" if term == "category" else ""
+    return f"""
+        DELETE FROM {TABLES[term]} l WHERE l.project_id = ANY(%s) AND l.source = 'auto'
+        AND NOT EXISTS (SELECT FROM pg_temp.placed p
+                        WHERE p.project_id = l.project_id AND p.{term}_id = l.{term}_id)
+        AND (TRUE {by_vector}
+             OR EXISTS (SELECT FROM pg_temp.placed p WHERE p.project_id = l.project_id))
+    """  # noqa: S608  names of ours
+
+
+def linked(term: str) -> str:
+    """The statement; only a category may have been found by vector before."""
+    column, value, reset, again = (
+        (", by_vector", ", FALSE", ", by_vector = FALSE", "OR l.by_vector") if term == "category" else ("", "", "", "")
+    )
+    return f"""
+        INSERT INTO {TABLES[term]} AS l (project_id, {term}_id, confidence, source, applies{column})
+        SELECT project_id, {term}_id, confidence, 'auto', TRUE{value} FROM pg_temp.placed
+        ORDER BY project_id, {term}_id
+        ON CONFLICT (project_id, {term}_id) DO UPDATE SET confidence = excluded.confidence{reset}
+        WHERE l.source = 'auto' AND (l.confidence <> excluded.confidence {again})
+    """  # noqa: S608  names of ours

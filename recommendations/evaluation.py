@@ -112,7 +112,7 @@ def by_tfidf(texts: Sequence[str]) -> Ranker:
 
     texts (n,): name, description and topics of each project of the catalogue.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.feature_extraction.text import TfidfVectorizer  # heavy, and only this baseline needs it
 
     made = TfidfVectorizer(sublinear_tf=True, min_df=2, stop_words="english", token_pattern=WORD)
     try:

@@ -100,7 +100,7 @@ class ProjectFilter(django_filters.FilterSet):
         return projects.filter(asks_newcomers=value in ("1", "true"))
 
 
-def faults(filters: ProjectFilter, data: QueryDict, allowed: Iterable[str] = ("page",)) -> dict[str, str]:
+def faults(filters: django_filters.FilterSet, data: QueryDict, allowed: Iterable[str] = ("page",)) -> dict[str, str]:
     """What is wrong with the parameters, by name: unknown, given twice, or with a value that nothing has."""
     known = [*filters.filters, *allowed]
     found = {name: f"Allowed: {', '.join(known)}." for name in data if name not in known}

@@ -15,20 +15,19 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from engine import collecting
-from engine.collectors import github_api
 from engine.collectors.github_first_issues import AT_ONCE, Failed, FirstIssues, Found, Gone, Listed, Stands
 from engine.gates import DatabaseGate
-from engine.http import Client, HttpError, Limited, Quiet
+from engine.http import HttpError, Limited, Quiet
 from engine.models import Allowance
 from engine.pipeline import Later, Scope, StageError, Work
 from recommendations.claims import Comment, claimed_at
+from recommendations.collecting import SOURCE, graphql
 from recommendations.first_labels import ASKED, invites, normalised
 from recommendations.models import FirstIssue, FirstIssueCheck, Project
 from recommendations.taking import readiness
 
 logger = structlog.get_logger(__name__)
 
-SOURCE = "github"
 AGAIN = timedelta(hours=20)  # a project is asked once a day, and a bit more, so that what it offers stays shown
 A_PASS = 2_000  # projects of one run of the stage; the others are due in the next
 LIMITS = 3  # in a row, after which the run fails and is tried again later
@@ -55,21 +54,6 @@ def waiting(scope: Scope) -> int:
     return due()[:A_PASS].count() if settings.GITHUB_ACCESS_TOKEN else 0
 
 
-def graph(deadline: float = 30.0, **how: object) -> Client:
-    """A client of GitHub's GraphQL, by the gate of all processes."""
-    base, token = github_api.graphql_base(settings.GITHUB_GRAPHQL_URL), settings.GITHUB_ACCESS_TOKEN
-    client = collecting.client(
-        base,
-        deadline=deadline,
-        limits=github_api.limits,
-        pace=github_api.pace(token),
-        headers=dict(github_api.HEADERS),
-        **how,
-    )
-    client.credentials = github_api.credentials(token)
-    return client
-
-
 # The stage
 
 
@@ -77,7 +61,7 @@ def collect(scope: Scope) -> Work:
     """Ask the projects that are due, AT_ONCE in a question, and keep what they offer."""
     if not settings.GITHUB_ACCESS_TOKEN:
         return None
-    with graph(tries=2) as client:  # a fault may be that it is too much
+    with graphql(tries=2) as client:  # a fault may be that it is too much
         yield from ask_all(FirstIssues(client, ASKED), timezone.now() if scope.force else None)
     return None
 
@@ -209,7 +193,7 @@ def refresh(rows: Sequence[FirstIssue]) -> None:
     if not rows:
         return
     try:
-        with graph(DEADLINE, tries=1, gate=DatabaseGate(PATIENCE)) as client:
+        with graphql(deadline=DEADLINE, tries=1, gate=DatabaseGate(PATIENCE)) as client:
             answers = FirstIssues(client, ()).again([row.node_id for row in rows])
     except HttpError as error:
         logger.info("first_issues_not_looked_at", reason=str(error))

@@ -15,10 +15,12 @@ from engine.bulk import copy_in, copy_in_vectors, copy_into
 from engine.ledger import LeaseLost
 from engine.models import EmbeddingModel, Run
 from engine.vectors import Matrix, digest
-from recommendations import scoring
-from recommendations.catalogue import Loaded, inputs, people
+from recommendations import ordering, scoring
+from recommendations.catalogue import Loaded
+from recommendations.inputs import inputs
 from recommendations.models import Generation, HybridVector, Profile, Recommendation, Weights
 from recommendations.models.taxonomy import load_taxonomy
+from recommendations.people import everyone
 from recommendations.scoring import COMPONENTS, Person, Positions, Scored
 
 KEPT = 50  # recommendations stored a person
@@ -93,7 +95,7 @@ def fill(draft: Generation, loaded: Loaded, fence: int) -> Iterator[int]:
     formula = draft.weights.formula
     popular = scoring.popular_of(loaded.catalogue, formula)
     cold = scoring.cold_start(loaded.catalogue, loaded.created)
-    for block in people(loaded, draft.model, after=draft.done_through):
+    for block in everyone(loaded, draft.model, after=draft.done_through):
         rows: list[tuple[Any, ...]] = []
         for person in block:
             rows += rows_of(draft, loaded, person, popular, cold)
@@ -132,9 +134,9 @@ def scored_rows(
     stacks = loaded.stacks.common(person.stacks, catalogue.stacks[found.positions])
     categories = loaded.categories.common(person.categories, catalogue.categories[found.positions])
     variety = f"at most {draft.weights.variety} of one owner are shown"
-    order = scoring.varied(owners, draft.weights.top_n, draft.weights.variety)
+    order = ordering.varied(owners, draft.weights.top_n, draft.weights.variety)
     places = {int(at): index for index, at in enumerate(found.positions)}
-    order = scoring.interleaved(order, [places[at] for at in vouched if at in places], EVERY)
+    order = ordering.interleaved(order, [places[at] for at in vouched if at in places], EVERY)
     rows = []
     for rank, index in enumerate(order, 1):
         at, near = int(found.positions[index]), int(found.nearest[index])

@@ -173,7 +173,7 @@ def propose() -> list[Intent]:
     rows = unclear(model)
     if len(rows) < LEAST_MESSAGES:
         return []
-    from engine.clustering import cluster  # heavy, and the web process needs none of it
+    from engine.clustering import cluster  # bring scikit-learn, of which the web process needs nothing
     from engine.exemplars import central, key_phrases
 
     vectors = unit(np.array([row.vector for row in rows], dtype=np.float32)).astype(np.float32)

@@ -7,9 +7,9 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.db.models import Max
 
-from recommendations import answers, serving
-from recommendations.catalogue import block_of_people
+from recommendations import answers, holding, serving
 from recommendations.models import Fact
+from recommendations.people import block_of_people
 from recommendations.scoring import Person
 
 LOOKED_AT = 200  # people, those who wrote last
@@ -34,7 +34,7 @@ def most_moved(top: int = 5) -> Moved | None:
 
     Both lists are scored now, over the catalogue that this process holds.
     """
-    served = serving.catalogue()
+    served = holding.catalogue()
     names = dict(wrote_last()) if served else {}
     if served is None or not names:
         return None
@@ -54,7 +54,7 @@ def wrote_last() -> Sequence[tuple[int, str]]:
     return list(users.order_by("-wrote_at", "-pk").values_list("pk", "username")[:LOOKED_AT])
 
 
-def compared(served: serving.Served, username: str, before: Person, after: Person, top: int) -> Moved:
+def compared(served: holding.Served, username: str, before: Person, after: Person, top: int) -> Moved:
     shown, now = (answers.unstored(serving.ranked(served, each, reading=False).rows[:top]) for each in (before, after))
     was = [row.project.full_name for row in shown]
     why = next((" ".join(answers.sentences(row)) for row in now if row.project.full_name not in was), "")

@@ -8,9 +8,11 @@ from django.db import connection
 from engine.models import EmbeddingModel
 from engine.vectors import Matrix
 from recommendations import scoring, spoken
-from recommendations.catalogue import RUNNING_PROJECT, Loaded, interactions, vectors_of
+from recommendations.catalogue import Loaded, vectors_of
 from recommendations.company import Company, Voice, centre_of
+from recommendations.inputs import RUNNING_PROJECT
 from recommendations.models import Interaction
+from recommendations.people import interactions
 from recommendations.scoring import Positions
 
 MOST = 20_000  # people, the newest

@@ -89,31 +89,27 @@ def write(projects: Positions, marks: list[str], ids: Positions, placed: tuple[P
     """Replace the links by vector of those projects, and note what they were compared with; how many are near."""
     best, cosines = placed
     near = np.where(cosines >= NEAR_ENOUGH, ids[best], 0)
-    copy_in(
-        "nearest",
-        {"project_id": "bigint", "mark": "text", "category_id": "bigint", "confidence": "float8"},
-        [
-            (int(project), mark, int(category), float(min(max(cosine, 0.0), 1.0)))
-            for project, mark, category, cosine in zip(projects, marks, near, cosines, strict=True)
-        ],
-    )
+    sure = np.clip(cosines, 0.0, 1.0)
+    columns = {"project_id": "bigint", "mark": "text", "category_id": "bigint", "confidence": "float8"}
+    copy_in("nearest", columns, zip(projects.tolist(), marks, near.tolist(), sure.tolist(), strict=True))
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT FROM recommendations_project WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [projects.tolist()]
-        )
-        cursor.execute(
-            "DELETE FROM recommendations_projectcategory l USING pg_temp.nearest n"
-            " WHERE l.project_id = n.project_id AND l.by_vector AND l.source = 'auto'"
-            " AND l.category_id <> n.category_id"
-        )
-        cursor.execute(
-            "INSERT INTO recommendations_projectcategory AS l"
-            " (project_id, category_id, confidence, source, applies, by_vector)"
-            " SELECT project_id, category_id, confidence, 'auto', TRUE, TRUE FROM pg_temp.nearest WHERE category_id > 0"
-            " ON CONFLICT (project_id, category_id) DO UPDATE SET confidence = excluded.confidence"
-            " WHERE l.source = 'auto' AND l.confidence <> excluded.confidence"
-        )
-        cursor.execute(
-            "UPDATE recommendations_project p SET placed_by = n.mark FROM pg_temp.nearest n WHERE p.id = n.project_id"
-        )
+        cursor.execute(HELD, [projects.tolist()])
+        for statement in (OTHERS_GONE, LINKED, MARKED):
+            cursor.execute(statement)
     return int((near > 0).sum())
+
+
+HELD = "SELECT FROM recommendations_project WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
+OTHERS_GONE = """
+DELETE FROM recommendations_projectcategory l USING pg_temp.nearest n
+WHERE l.project_id = n.project_id AND l.by_vector AND l.source = 'auto' AND l.category_id <> n.category_id
+"""
+LINKED = """
+INSERT INTO recommendations_projectcategory AS l (project_id, category_id, confidence, source, applies, by_vector)
+SELECT project_id, category_id, confidence, 'auto', TRUE, TRUE FROM pg_temp.nearest WHERE category_id > 0
+ON CONFLICT (project_id, category_id) DO UPDATE SET confidence = excluded.confidence
+WHERE l.source = 'auto' AND l.confidence <> excluded.confidence
+"""
+MARKED = """
+UPDATE recommendations_project p SET placed_by = n.mark FROM pg_temp.nearest n WHERE p.id = n.project_id
+"""

@@ -39,6 +39,7 @@ def no_path(value: str) -> str:
 FullName = Annotated[str, StringConstraints(pattern=FULL_NAME), AfterValidator(no_path)]
 
 
+# `text` makes a type when it is called: pydantic reads it, and mypy does not, hence the ignores.
 class ProjectLine(Line):
     full_name: FullName
     description: text(4_000) | None = None  # type: ignore[valid-type]

@@ -9,7 +9,7 @@ from django.conf import settings
 from engine.embeddings import filling
 from engine.models import EmbeddingModel, Step
 from engine.pipeline import Scope, Stage, StageError, Work
-from recommendations import campaigning, collecting, enriching, first_issues, generations, placing, readiness
+from recommendations import campaigning, collecting, detailing, enriching, first_issues, generations, placing, readiness
 from recommendations.catalogue import load
 from recommendations.models import (
     CategoryEmbedding,
@@ -44,22 +44,22 @@ def day_of(scope: Scope) -> date:
 
 def commits(scope: Scope) -> Work:
     """The last commits of the named repositories that were pushed to."""
-    yield from collecting.commits()
+    yield from detailing.commits()
     return None
 
 
 def commits_waiting(scope: Scope) -> int:
-    return collecting.to_follow().count()
+    return detailing.to_follow().count()
 
 
 def details(scope: Scope) -> Work:
     """READMEs, languages, topics and figures of the projects that are new or were pushed to."""
-    yield from collecting.details()
+    yield from detailing.details()
     return None
 
 
 def details_waiting(scope: Scope) -> int:
-    return collecting.to_detail().count()
+    return detailing.to_detail().count()
 
 
 def enrich(scope: Scope) -> Work:

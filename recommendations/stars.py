@@ -19,8 +19,6 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from engine import jobs
-from engine.collecting import client
-from engine.collectors import github_api
 from engine.collectors.github_stars import AT_ONCE, NoList, Stars, is_login, starred
 from engine.http import Client, HttpError, Limited, Quiet
 from engine.ledger import reason_of
@@ -149,23 +147,10 @@ def claim() -> StarImport | None:
     return first
 
 
-def rest() -> Client:
-    """A client of GitHub's REST, by the gate of all processes."""
-    token = settings.GITHUB_ACCESS_TOKEN
-    made = client(
-        settings.GITHUB_API_URL,
-        limits=github_api.limits,
-        pace=github_api.pace(token),
-        headers=dict(github_api.HEADERS),
-    )
-    made.credentials = github_api.credentials(token)
-    return made
-
-
 def read(mine: StarImport, until: float) -> str:
     """Go on with a list; returns in a word how that ended."""
     try:
-        with rest() as asked:
+        with collecting.rest() as asked:
             return pages(mine, asked, until)
     except Quiet as quiet:
         put_off(mine, quiet.until, str(quiet))

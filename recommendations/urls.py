@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from recommendations.pages import facts, first_issues, for_you, home, keys, profile, projects, trying, welcome
+from recommendations.pages import facts, first_issues, for_you, home, keys, profile, project, projects, trying, welcome
 
 NAMED = "projects/<str:owner>/<str:name>/"
 
@@ -17,7 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("new/", projects.new, name="new"),
     path("first-issues/", first_issues.first_issue_list, name="first_issues"),
     path("first-issues/look/", first_issues.look, name="first_issues_look"),
-    path(NAMED, projects.project, name="project"),
+    path(NAMED, project.project, name="project"),
     path(f"{NAMED}why/", for_you.why, name="why"),
     path("profile/", profile.profile, name="profile"),
     path("profile/facts/", facts.act, name="fact"),

@@ -11,10 +11,10 @@ from django.db import connection, transaction
 from engine import jobs
 from engine.models import Audit, Run
 from engine.pipeline import Scope
-from recommendations import comparing, generations, serving
-from recommendations.catalogue import block_of_people
+from recommendations import comparing, generations, holding, serving
 from recommendations.comparing import CUT, Move
 from recommendations.models import Generation, Project, Recommendation, Weights
+from recommendations.people import block_of_people
 from recommendations.reasons import percents
 from recommendations.scoring import COMPONENTS, Person
 from recommendations.stages import PIPELINE
@@ -234,7 +234,7 @@ def preview(figures: Mapping[str, Any], users: Sequence[User]) -> Replay | None:
 
     Both are scored at once over the catalogue that this process holds, by the functions that make a generation.
     """
-    served = serving.catalogue()
+    served = holding.catalogue()
     if served is None:
         return None
     ids = np.array(sorted(user.pk for user in users), dtype=np.int64)
@@ -248,7 +248,7 @@ def preview(figures: Mapping[str, Any], users: Sequence[User]) -> Replay | None:
     return Replay(served.weights, [compared(user, *lists[user.pk], projects) for user in users])
 
 
-def first_rows(served: serving.Served, person: Person, weights: Weights) -> list[Recommendation]:
+def first_rows(served: holding.Served, person: Person, weights: Weights) -> list[Recommendation]:
     """One person's best by those weights, none of them stored."""
     draft = Generation(weights=weights, model=served.model)
     rows = generations.rows_of(draft, served.loaded, person, served.popular(weights.formula), served.cold)

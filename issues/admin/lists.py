@@ -94,7 +94,7 @@ class Chosen(admin.SimpleListFilter):
         return [(str(self.value()), plain(str(row)) if row else f"no {self.title} of that number")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return self.rows_of(queryset, int(self.value())) if self.value() else queryset  # type: ignore[arg-type]
+        return self.rows_of(queryset, int(value)) if (value := self.value()) else queryset
 
     def rows_of(self, queryset: QuerySet, pk: int) -> QuerySet:
         return queryset.filter(**{str(self.parameter_name): pk})

@@ -24,7 +24,9 @@ class IssuesAsked(PageAsked):
     category = Choice(ALLOWED["category"], required=False, help_text="The field of work.")
     impact = Choice(ALLOWED["impact"], required=False, help_text="What it does to people.")
     pay = Choice(ALLOWED["pay"], required=False, help_text="Whether somebody would pay.")
-    source = Text(SOURCE, max_length=40, required=False, help_text="Where at least one of its posts is from.")  # type: ignore[assignment]
+    source = Text(  # type: ignore[assignment]  # a field has an attribute of that name too
+        SOURCE, max_length=40, required=False, help_text="Where at least one of its posts is from."
+    )
     state = Choice(ALLOWED["state"], required=False, help_text="What the newest day made of it.")
     days = Choice(ALLOWED["days"], required=False, help_text="Seen within so many days, the newest day included.")
     order = Choice(
@@ -104,7 +106,7 @@ class PostFacts(serializers.Serializer[Any]):
     """A post, as its source gave it; its words in one line of plain text."""
 
     url = serializers.CharField()
-    source = serializers.CharField()  # type: ignore[assignment]
+    source = serializers.CharField()  # type: ignore[assignment]  # a field has an attribute of that name too
     title = serializers.CharField()
     snippet = serializers.CharField()
     author = serializers.CharField(help_text="Only where the licence asks for the name.")

@@ -27,7 +27,8 @@ from issues import exporting, searching
 from issues.alike import alike
 from issues.api import examples
 from issues.api import serializers as facts
-from issues.models import Assignment, Clustering, Issue, RawItem
+from issues.models import Assignment, Issue, RawItem
+from issues.models.clustering import LIVE
 from issues.pages.listing import Question, question_of
 from issues.pages.rows import READ, rows_of, shown, told
 from issues.pages.similar import taken
@@ -54,8 +55,7 @@ class Issues(View):
         size = self.asked["page_size"]
         if question.asked.q:
             ids = found if isinstance(found, list) else list(found.values_list("pk", flat=True)[: searching.MOST])
-            fetch = lambda some: draw(searching.in_order(some), question)  # noqa: E731
-            return Response(paging.by_rank(request, ids, fetch, size))
+            return Response(paging.by_rank(request, ids, lambda some: draw(searching.in_order(some), question), size))
         order = Order(searching.key_of(question.asked.order, question.last))
         issues = searching.chosen(question.asked, question.last)
         return Response(paging.by_key(request, issues, order, size, lambda rows: draw(rows, question)))
@@ -132,7 +132,7 @@ class Evidence(View):
 
 
 def evidence(issue: Issue) -> QuerySet[Assignment]:
-    live = Assignment.objects.filter(clustering__state=Clustering.State.LIVE)
+    live = Assignment.objects.filter(LIVE)
     later = live.filter(item=OuterRef("item"), issue=OuterRef("issue"), clustering__day__gt=OuterRef("clustering__day"))
     once = live.filter(~Exists(later), issue=issue).select_related("item", "clustering")
     return once.defer("item__body", "item__said").annotate(beginning=Left("item__said", READ))
@@ -181,9 +181,6 @@ class Similar(View):
         near = [
             {"issue": told(row), "distance": distance} for row, (_, distance) in zip(rows, found.issues, strict=True)
         ]
-        posts = [
-            {"post": post_facts(item, item.beginning), "distance": distance}  # type: ignore[attr-defined]
-            for item, distance in found.posts
-        ]
+        posts = [{"post": post_facts(item, item.beginning), "distance": distance} for item, distance in found.posts]
         whole = {"read": found.read, "looks_new": found.looks_new, "issues": near, "posts": posts}
         return Response(facts.AlikeFacts(whole).data)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from engine.models import Embedding
 from engine.text import printable
-from issues.models.clustering import Assignment, Clustering
+from issues.models.clustering import LIVE, Assignment
 from issues.models.label import Label, Labelled
 
 
@@ -70,9 +70,14 @@ class Issue(Labelled):
         return printable(self.title) or f"issue {self.pk}, {self.get_label_state_display()}"
 
     @property
+    def is_visible(self) -> bool:
+        """Whether readers see it, by the rule of IssueQuerySet.visible."""
+        return self.label_state == Label.State.LABELLED and not self.hidden and self.state != Issue.State.GONE
+
+    @property
     def evidence(self) -> models.QuerySet[Assignment]:
         """Its items on every day that is live, the surest first."""
-        live = Assignment.objects.filter(issue=self, clustering__state=Clustering.State.LIVE)
+        live = Assignment.objects.filter(LIVE, issue=self)
         return live.select_related("item").order_by("-membership", "item_id")
 
 

@@ -100,13 +100,13 @@ def sought(query: QueryDict) -> str:
 
 def others(issue: Issue, asked: str) -> list[Issue]:
     """Issues that it could be the same as: those that the search finds, or those that a run found near."""
-    visible = Issue.objects.filter(into=None, label_state="labelled").exclude(pk=issue.pk)
+    labelled = Issue.objects.filter(into=None, label_state="labelled").exclude(pk=issue.pk)
     if asked:
         by_number = Q(pk=int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 10 else Q()
-        return list(visible.filter(Q(title__icontains=asked) | by_number).order_by("-last_seen", "pk")[:FOUND])
+        return list(labelled.filter(Q(title__icontains=asked) | by_number).order_by("-last_seen", "pk")[:FOUND])
     near = Suggestion.objects.filter(Q(issue=issue) | Q(other=issue)).values_list("issue", "other")
     named = {pk for both in near for pk in both}
-    return list(visible.filter(pk__in=named).order_by("-last_seen", "pk")[:FOUND])
+    return list(labelled.filter(pk__in=named).order_by("-last_seen", "pk")[:FOUND])
 
 
 def standing(issue: Issue) -> QuerySet[IssueEdit]:

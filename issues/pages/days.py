@@ -11,12 +11,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from engine.pages import page_at
-from engine.text import clip
 from engine.urls import web_address
 from issues import reading
 from issues.models import Clustering, Issue, IssueDay, RawItem
 from issues.pages.addresses import live_day, only
-from issues.pages.rows import Counted, Row, rows_of, shown, source_name
+from issues.pages.rows import Counted, Row, rows_of, shortened, shown, source_name
 
 DAYS, PROBLEMS, SHELF = 30, 20, 20  # on a page
 POCKETS = 6  # of a day that are shown
@@ -139,9 +138,8 @@ def lone(assignment: Any) -> Lone:
     """assignment: as reading.noise has it."""
     spot = getattr(assignment, "spot", None)
     issue = spot.nearest.issue if spot and spot.nearest else None
-    said = shown(assignment.begins, 4 * SNIPPET)
-    snippet = said if len(said) <= SNIPPET else f"{clip(said, SNIPPET)} …"
-    near = issue if issue and reading.is_visible(issue) else None
+    snippet = shortened(assignment.begins, SNIPPET)
+    near = issue if issue and issue.is_visible else None
     return Lone(post(assignment.item), snippet, near, spot.alike if spot and near else None)
 
 

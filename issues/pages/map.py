@@ -88,7 +88,7 @@ def day_map(request: HttpRequest, day: str) -> HttpResponse:
         raise BadRequest(f"A search takes {LONGEST_SEARCH} characters at most.")
     placed = [(place, place.cluster.issue) for place in reading.discs(clustering) if place.cluster.issue]
     hidden = {place.cluster_id for place, issue in placed if issue.hidden}
-    named = [(place, issue) for place, issue in placed if reading.is_visible(issue)]
+    named = [(place, issue) for place, issue in placed if issue.is_visible]
     dots = [dot for dot in reading.dots(clustering, MOST) if dot.cluster not in hidden]
     scale = scale_of([place for place, _ in named], dots)
     points, lit = points_of(dots, named, scale, asked)

@@ -213,12 +213,6 @@ def newest_day() -> date | None:
     return live.aggregate(day=Max("day"))["day"]
 
 
-def quotes_of(issues: Sequence[Issue]) -> dict[int, str]:
-    """What each is quoted with in a list."""
-    evidence = evidence_of([issue.pk for issue in issues])
-    return {issue.pk: quote_of(issue, evidence.get(issue.pk, (Counted(), ""))[1]) for issue in issues}
-
-
 def quote_of(issue: Issue, words: str) -> str:
     """The words of its strongest claim; without one those of a post that speaks for it."""
     return quoted(strongest(issue.claims)) or words
@@ -236,9 +230,14 @@ def first_sentence(text: str) -> str:
 
 
 def quoted(words: str) -> str:
-    """The words as a quote shows them; cut short where they are long."""
-    whole = shown(words, READ)
-    return whole if len(whole) <= QUOTED else f"{clip(whole, QUOTED)} …"
+    """The words as a quote shows them."""
+    return shortened(words, QUOTED)
+
+
+def shortened(text: str, longest: int) -> str:
+    """A stranger's words on one line, cut where they are longer."""
+    whole = shown(text, READ)
+    return whole if len(whole) <= longest else f"{clip(whole, longest)} …"
 
 
 def shown(text: str, longest: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -66,7 +66,7 @@ def told(found: Alike) -> dict[str, Any]:
         "posts": [
             {
                 "title": shown(item.title, READ),
-                "words": quoted(cast(str, item.beginning)),  # type: ignore[attr-defined]
+                "words": quoted(item.beginning),
                 "source": source_name(item.source),
                 "url": web_address(item.url),
                 "created_at": item.created_at,

@@ -9,7 +9,7 @@ from django.db import connection
 from issues import edits
 from issues.edits import Conflict, Refused
 from issues.exporting import clusters as exported
-from issues.models import Cluster, Issue, Suggestion
+from issues.models import Cluster, Issue, RawItem, Suggestion
 from issues.tests.factories import DAY, NEXT, THIRD, issue_of, make_item, make_topic, publish
 
 pytestmark = pytest.mark.django_db
@@ -43,8 +43,6 @@ def third_day() -> None:
 
 
 def posts_of(topic: int, day=NEXT) -> list[int]:
-    from issues.models import RawItem
-
     return list(RawItem.objects.filter(url__contains=f"/{topic}-", collected_on=day).values_list("pk", flat=True))
 
 

@@ -4,8 +4,10 @@ import time
 
 import pytest
 
-from issues.extracting import LEXICON, category_of, extract, impact_of, inert, plain_title
+from issues.extracting import category_of, extract, impact_of
 from issues.labels import Exemplar, IssueLabel
+from issues.lexicon import LEXICON
+from issues.titles import inert, plain_title
 
 MAIL = [
     "[Bug] Mail import loses attachments",

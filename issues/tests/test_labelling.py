@@ -227,7 +227,7 @@ def test_questions_cost_the_same_queries_with_more_clusters(django_assert_max_nu
     live = publish()
     ids = list(live.clusters.values_list("pk", flat=True))
     with django_assert_max_num_queries(6):
-        list(labelling.questions(live, ids))
+        list(labelling.questions(live, ids, []))
 
 
 def told() -> dict[str, dict[str, float]]:

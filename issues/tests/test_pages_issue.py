@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from issues import charting, edits
 from issues.models import Assignment, Cluster, Clustering, Issue, IssueEdit, Label, Lineage, Place, RawItem
-from issues.pages.problem import Trend, claims_of, quoted
+from issues.pages.evidence import claims_of, quoted
+from issues.pages.problem import Trend
 from issues.tests.factories import DAY, NEXT, THIRD, issue_of, make_item, make_topic, publish
 from issues.tests.listed import make_day, make_evidence, make_issue
 from issues.tests.outline import EVIL_URLS, HOSTILE, UNSEEN, Outline

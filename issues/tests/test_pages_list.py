@@ -41,6 +41,12 @@ def test_what_readers_should_not_see_is_not_listed(client, facts):
     assert listed(client) == ["Seen"]
 
 
+@pytest.mark.parametrize("facts", [{}, {"hidden": True}, {"label_state": "deferred"}, {"state": "gone"}])
+def test_an_issue_and_the_list_agree_on_whether_readers_see_it(facts):
+    issue = make_issue("One", **facts)
+    assert issue.is_visible == Issue.objects.visible().filter(pk=issue.pk).exists()
+
+
 def test_nothing_yet_names_the_commands(client):
     assert "import_items FILE && ./ost manage run_pipeline issues" in client.get("/issues/").content.decode()
 

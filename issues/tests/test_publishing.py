@@ -8,8 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issues import publishing
+from issues.live_fields import COLLECTIONS
 from issues.models import Issue, LiveIssue, RawItem
-from issues.pocketbase import COLLECTIONS
 from issues.tests.factories import DAY, NEXT, issue_of, make_topic, publish
 
 pytestmark = pytest.mark.django_db

@@ -34,18 +34,18 @@ LAYERS = {
         " metrics output slots pages probe reconciling templatetags.* worker snapshots noticing",
     },
     "recommendations": {
-        "pure": "claims comparing first_labels listening taking taxonomy scoring reasons texts evaluation readiness"
-        " schemas company rates",
+        "pure": "claims comparing first_labels listening taking taxonomy scoring ordering reasons texts evaluation"
+        " readiness schemas company rates",
         "outside": "",
         "database": "models models.* catalogue enriching placing generations importing profiles seeding answers acts"
-        " hearing inferring intents messages my_data settling versions campaigning spoken neighbours facts engagement"
-        " showing",
-        "edge": "admin admin.* api api.* apps collecting conversations filters first_issues forms issue_filters"
-        " management.* pages pages.* pipeline profile_forms search serving stages stars templatetags templatetags.*"
-        " urls weighing moving",
+        " hearing inferring intents messages my_data settling versions campaigning spoken neighbours facts outcomes"
+        " people inputs showing",
+        "edge": "admin admin.* api api.* apps collecting conversations detailing filters first_issues forms"
+        " holding issue_filters management.* pages pages.* pipeline profile_forms search serving stages stars"
+        " templatetags templatetags.* urls weighing moving",
     },
     "issues": {
-        "pure": "extracting filters identity keywords labels law schemas",
+        "pure": "extracting filters identity keywords labels law lexicon live_fields schemas titles",
         "outside": "pocketbase",
         "database": "models models.* importing clusterings charting edits finding folding issuing exporting linking"
         " publishing reading relabelling seeding spending",

@@ -5,11 +5,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 
-from recommendations import engagement
+from recommendations import outcomes
 from recommendations.models import Impression
 
 MAY = "recommendations.measure_impression"
-COLUMNS = ("Opened", "Liked", "Saved", "Hidden")  # as engagement.KINDS
+COLUMNS = ("Opened", "Liked", "Saved", "Hidden")  # as outcomes.KINDS
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -17,7 +17,7 @@ def page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
-    report = engagement.report()
+    report = outcomes.report()
     tables = [
         ("weights", "By version of the weights", "Version", report.weights),
         ("places", "By place in the list", "Place", report.places),
@@ -26,5 +26,5 @@ def page(request: HttpRequest) -> HttpResponse:
     ]
     frame = {**admin.site.each_context(request), "opts": Impression._meta, "title": "Engagement"}
     most = max((day.shown for day in report.days), default=0)
-    context = {**frame, "report": report, "tables": tables, "columns": COLUMNS, "most": most, "days": engagement.DAYS}
+    context = {**frame, "report": report, "tables": tables, "columns": COLUMNS, "most": most, "days": outcomes.DAYS}
     return TemplateResponse(request, "admin/recommendations/impression/engagement.html", context)

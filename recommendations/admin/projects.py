@@ -1,11 +1,6 @@
 """Projects: facts to look at, and links to correct. What a curator says of a link stays."""
 
-import csv
-import io
-import json
 import re
-from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Any, ClassVar
 
 from django import forms
@@ -21,19 +16,12 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from engine.admin.base import LONGEST_SEARCH, Admin, Guarded, note
-from engine.admin.exchange import inert
 from recommendations.admin import curating
+from recommendations.admin.project_files import csv_lines, json_lines, rows_of
 from recommendations.models import Category, Project, ProjectCategory, ProjectTechStack, TechStack
 
-AT_ONCE = 2000  # rows a block of an export
 MOST = 900  # projects that one action changes; a form has 1,000 fields at most
 MOST_LINKS = 100  # of a project, of one kind
-COLUMNS = {  # column of the file, as import_projects reads it -> field
-    "full_name": "full_name", "description": "description", "language": "language", "topics": "topics",
-    "stars": "stars", "forks": "forks", "watchers": "watchers", "open_issues": "open_issues", "license": "license",
-    "homepage": "homepage", "archived": "is_archived", "disabled": "is_disabled", "fork": "is_fork",
-    "created_at": "created_at", "updated_at": "updated_at", "pushed_at": "pushed_at",
-}  # fmt: skip
 
 
 class LinkForm(forms.ModelForm):
@@ -316,38 +304,10 @@ class ProjectAdmin(Admin):
         kind = (wanted.pop("as", None) or ["csv"])[-1]
         if kind not in ("csv", "jsonl"):
             raise BadRequest("Projects are exported as csv or jsonl.")
-        request.GET = wanted  # type: ignore[assignment]
+        request.GET = wanted  # type: ignore[assignment]  # the change list reads its filters there
         found = self.get_changelist_instance(request).get_queryset(request)
         lines = csv_lines(rows_of(found)) if kind == "csv" else json_lines(rows_of(found))
         response = StreamingHttpResponse(lines, content_type="text/csv" if kind == "csv" else "application/jsonl")
         response["Content-Disposition"] = f'attachment; filename="projects.{kind}"'
         note(request, "export", "projects", wanted.urlencode())
         return response
-
-
-def rows_of(found: QuerySet) -> Iterator[tuple[Any, ...]]:
-    """The rows by blocks, each read when the one before is on its way."""
-    after = 0
-    while block := list(found.order_by("pk").filter(pk__gt=after).values_list("pk", *COLUMNS.values())[:AT_ONCE]):
-        for row in block:
-            yield row[1 : len(COLUMNS) + 1]
-        after = block[-1][0]
-
-
-def csv_lines(rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
-    line = io.StringIO()
-    writer = csv.writer(line)
-    for row in chain([tuple(COLUMNS)], rows):
-        writer.writerow([inert(cell_of(value)) for value in row])
-        yield line.getvalue()
-        line.seek(0)
-        line.truncate()
-
-
-def cell_of(value: Any) -> Any:
-    return " ".join(value) if isinstance(value, list) else value
-
-
-def json_lines(rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
-    for row in rows:
-        yield json.dumps(dict(zip(COLUMNS, row, strict=True)), default=str, ensure_ascii=False) + "\n"

@@ -1,11 +1,11 @@
 """What the API takes and gives."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from rest_framework import serializers
 
 from engine.api.serializers import PLAIN_WORDS, Asked, Choice, PageAsked, StrictSerializer, Text, Whole
+from engine.urls import web_address
 from recommendations.acts import PAGE_ACTS
 from recommendations.facts import subject
 from recommendations.filters import DAYS, ORDERS
@@ -73,7 +73,7 @@ class FirstIssuesAsked(PageAsked):
     )
     category = Term("categories", required=False, help_text="The category of its project.")
     language = Text(max_length=60, required=False, trim_whitespace=False, help_text="Its project's main language.")
-    label = Text(  # type: ignore[assignment]
+    label = Text(  # type: ignore[assignment]  # a field has an attribute of that name too
         max_length=LONGEST_LABEL,
         required=False,
         trim_whitespace=False,
@@ -157,15 +157,7 @@ class ProjectDetail(ProjectFacts):
     updated_at = serializers.DateTimeField(allow_null=True)
 
     def get_homepage(self, project: Project) -> str:
-        return project.homepage if is_web(project.homepage) else ""
-
-
-def is_web(address: str) -> bool:
-    try:
-        found = urlsplit(address)
-    except ValueError:
-        return False
-    return found.scheme in ("http", "https") and bool(found.hostname)
+        return web_address(project.homepage)
 
 
 class ReadinessPart(serializers.Serializer[Any]):
@@ -236,7 +228,7 @@ class FeedbackFacts(serializers.Serializer[Any]):
 class RunFacts(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     pipeline = serializers.CharField()
-    source = serializers.CharField()  # type: ignore[assignment]
+    source = serializers.CharField()  # type: ignore[assignment]  # a field has an attribute of that name too
     day = serializers.DateField(allow_null=True)
     state = serializers.CharField()
     attempts = serializers.IntegerField()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.core.cache import cache
 from django.core.exceptions import BadRequest
 from django.db.models import Count, F, Func, QuerySet
 from django.http import HttpResponse, QueryDict
@@ -20,7 +19,8 @@ from recommendations.filters import faults
 from recommendations.issue_filters import FirstIssueFilter
 from recommendations.models import FirstIssue
 from recommendations.pages.first_issue_rows import address_of_look
-from recommendations.pages.projects import CACHE_AWAY, TEN_MINUTES, names_of, with_luck
+from recommendations.pages.keeping import kept
+from recommendations.pages.projects import names_of
 
 ON_A_PAGE = 20
 CHOICES = 30  # languages and labels to choose from
@@ -89,14 +89,11 @@ WORDS: dict[str, Callable[[str], str]] = {
 
 def choices(asked: dict[str, Any]) -> dict[str, Any]:
     """The languages and labels of most issues, with how many; what was asked for is always among them."""
-    key = "first-issues:choices"
-    try:
-        known = cache.get(key)
-    except CACHE_AWAY:
-        known = None
-    if not known or not known["languages"]:  # none: before the first were found, which nobody should have to wait for
-        known = {"languages": languages(), "labels": labels()}
-        with_luck(cache.set, key, known, TEN_MINUTES)
+    known = kept(
+        "first-issues:choices",
+        lambda: {"languages": languages(), "labels": labels()},
+        telling=lambda found: found["languages"],
+    )
     others = {
         f"other_{name}": asked[name] if asked[name] not in dict(known[f"{name}s"]) else ""
         for name in ("language", "label")

@@ -19,7 +19,7 @@ from engine.models.embedding import Embedding
 from engine.pipeline import Scope
 from engine.tests.postgres_proxy import Point, PostgresProxy, run_in_child
 from engine.vectors import Matrix, digest
-from recommendations import catalogue, enriching, placing, scoring
+from recommendations import enriching, people, placing, scoring
 from recommendations.importing import Skipped, import_interactions, import_projects, import_users
 from recommendations.models import HybridVector
 from recommendations.models.taxonomy import load_taxonomy
@@ -77,7 +77,7 @@ class Words:
 @contextmanager
 def small_blocks() -> Iterator[None]:
     """Several blocks in every stage, so that a run can also end between two of them."""
-    sizes = [(enriching, "PROJECTS_AT_ONCE"), (placing, "PROJECTS_AT_ONCE"), (catalogue, "PEOPLE_AT_ONCE")]
+    sizes = [(enriching, "PROJECTS_AT_ONCE"), (placing, "PROJECTS_AT_ONCE"), (people, "PEOPLE_AT_ONCE")]
     with ExitStack() as patches:
         patches.enter_context(override_settings(BATCH_SIZE=2))
         patches.enter_context(mock.patch.object(scoring, "BLOCK", 6))

@@ -1,4 +1,5 @@
 import re
+from html import unescape
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -97,8 +98,6 @@ def one_of_each():
 
 def opened(client, address):
     """What a browser would post back from that page."""
-    from html import unescape
-
     page = client.get(address).content.decode()
     fields = {}
     for tag in re.findall(r"<input [^>]*>", page):

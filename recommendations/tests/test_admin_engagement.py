@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from recommendations import engagement
+from recommendations import outcomes
 from recommendations.models import Impression, Project, Response
 from recommendations.tests.factories import belongs, make_category, make_projects, make_user, make_weights
 
@@ -56,35 +56,35 @@ def told(rows) -> dict[str, tuple[int, int]]:
 
 
 def test_rates_by_version_of_the_weights(world):
-    assert told(engagement.report().weights) == {"version 2": (5, 1), "version 1": (5, 2)}
+    assert told(outcomes.report().weights) == {"version 2": (5, 1), "version 1": (5, 2)}
 
 
 def test_rates_by_place(world):
-    found = told(engagement.report().places)
+    found = told(outcomes.report().places)
     assert found == {"1": (2, 1), "2": (2, 1), "3": (2, 0), "4–5": (4, 1)}
 
 
 def test_rates_by_page(world):
-    assert told(engagement.report().pages) == {"API": (5, 1), "For you": (5, 2)}
+    assert told(outcomes.report().pages) == {"API": (5, 1), "For you": (5, 2)}
 
 
 def test_rates_by_category(world):
-    assert told(engagement.report().categories) == {"Games": (2, 2), "Data": (2, 1)}
+    assert told(outcomes.report().categories) == {"Games": (2, 2), "Data": (2, 1)}
 
 
 def test_a_project_answered_in_two_ways_is_answered_once_and_counted_in_each(world):
-    (row,) = [row for row in engagement.report().places if row.name == "1"]
+    (row,) = [row for row in outcomes.report().places if row.name == "1"]
     assert (row.answered, row.counts) == (1, [1, 1, 0, 0])
 
 
 def test_every_day_has_a_row(world):
-    days = engagement.report().days
+    days = outcomes.report().days
     assert len(days) == 60
     assert [day.shown for day in days[-3:]] == [0, 5, 5]
 
 
 def test_the_funnel_counts_lists_projects_and_answers(world):
-    steps = {step.name: step.count for step in engagement.report().funnel}
+    steps = {step.name: step.count for step in outcomes.report().funnel}
     assert steps == {
         "Lists shown": 2, "Projects shown": 10, "Answered in any way": 3, "Opened": 2, "Liked or saved": 1
     }  # fmt: skip
@@ -92,7 +92,7 @@ def test_the_funnel_counts_lists_projects_and_answers(world):
 
 def test_what_was_shown_before_sixty_days_does_not_count(world):
     Impression.objects.update(shown_at=timezone.now() - timedelta(days=61))
-    assert engagement.report().funnel == []
+    assert outcomes.report().funnel == []
 
 
 def test_position_bias_is_told_from_pairs_that_moved():
@@ -100,7 +100,7 @@ def test_position_bias_is_told_from_pairs_that_moved():
     for at in range(4):
         show(user, projects if at % 2 else projects[::-1], click="1")
     show(user, projects, click="2")
-    looks = {look.name: look.looked for look in engagement.report().looks}
+    looks = {look.name: look.looked for look in outcomes.report().looks}
     assert looks["1"] == 100
     assert 0 < (looks["2"] or 0) < 50
     assert looks["3"] is None
@@ -108,7 +108,7 @@ def test_position_bias_is_told_from_pairs_that_moved():
 
 def test_rows_without_weights_are_named_unknown():
     show(make_user(), make_projects(2))
-    assert told(engagement.report().weights) == {"unknown": (2, 0)}
+    assert told(outcomes.report().weights) == {"unknown": (2, 0)}
 
 
 def test_the_page_shows_every_table(client, world):

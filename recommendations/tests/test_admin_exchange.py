@@ -256,7 +256,7 @@ def test_projects_go_out_for_a_spreadsheet(curator):
 
 
 def test_projects_go_out_in_blocks(curator, monkeypatch):
-    monkeypatch.setattr("recommendations.admin.projects.AT_ONCE", 2)
+    monkeypatch.setattr("recommendations.admin.project_files.AT_ONCE", 2)
     for number in range(5):
         make_project(f"octo{number}/tool")
     assert len(text_of(curator.get(PROJECTS)).splitlines()) == 6

@@ -4,6 +4,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -431,8 +432,6 @@ def test_others_are_sent_to_sign_in(client, who):
 
 @pytest.mark.usefixtures("world")
 def test_publishing_needs_the_token(world):
-    from django.test import Client
-
     client = Client(enforce_csrf_checks=True)
     client.force_login(staff("carol", "view_weights", "add_weights"))
     assert client.post(EDITOR, form(semantic=0.9)).status_code == 403

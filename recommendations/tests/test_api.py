@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from engine.models import ApiKey, Audit, Run
 from recommendations import serving
-from recommendations.api import views
+from recommendations.api.recommendations import RENDERED
 from recommendations.models import Category, Interaction, Profile
 from recommendations.tests.factories import (
     act,
@@ -34,7 +34,7 @@ BORN = "2026-01-01T00:00Z"
 def fresh():
     """No list of another test is kept in the process, and no model is loaded."""
     serving.forget()
-    views.RENDERED.clear()
+    RENDERED.clear()
 
 
 @pytest.fixture

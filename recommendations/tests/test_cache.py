@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from recommendations import facts, serving
-from recommendations.api import views
+from recommendations import facts, holding, serving
+from recommendations.api.recommendations import RENDERED
 from recommendations.models import Fact
 from recommendations.tests.factories import (
     act,
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def alice(client):
     """Over thirty projects with a live generation, signed in."""
-    views.RENDERED.clear()
+    RENDERED.clear()
     serving.forget()
     make_weights()
     make_projects(30)
@@ -74,22 +74,22 @@ def test_new_weights_show_once_they_are_live(client, alice):
 
 def test_an_answer_lasts_as_long_as_the_setting_says(client, alice, settings, django_assert_max_num_queries):
     rows(client)
-    assert len(views.RENDERED._held) == 1
+    assert len(RENDERED._held) == 1
     settings.RECOMMENDATION_CACHE_TTL = 0
     rows(client)
-    (kept,) = views.RENDERED._held.values()
+    (kept,) = RENDERED._held.values()
     assert time.monotonic() - kept[0] < 5
-    assert views.RENDERED.get(next(iter(views.RENDERED._held))) is None
+    assert RENDERED.get(next(iter(RENDERED._held))) is None
 
 
 def test_a_list_of_an_older_catalogue_is_not_kept_for_a_new_generation(client, alice, monkeypatch):
     """While the new catalogue is loaded aside, the old one answers."""
     rows(client)
-    held = serving.catalogue()
+    held = holding.catalogue()
     make_weights(semantic=0.0, popularity=1.0)
     score()
     facts.changed([alice.pk])
-    monkeypatch.setattr(serving.HOLDER, "get", lambda live: held)
+    monkeypatch.setattr(holding.HOLDER, "get", lambda live: held)
     assert client.get("/recommendations/alice_ml").json()["weights"] == 1
     monkeypatch.undo()
     assert client.get("/recommendations/alice_ml").json()["weights"] == 2

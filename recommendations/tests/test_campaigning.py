@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from recommendations import campaigning, company, serving
 from recommendations.company import Company, Voice
 from recommendations.models import Campaign, Engagement
+from recommendations.scoring import Person
 from recommendations.tests.factories import (
     LEDGER,
     act,
@@ -153,10 +155,6 @@ def test_a_campaign_is_named_where_all_took_it_up(campaigns, said):
 
 
 def test_two_who_are_near_are_too_few():
-    import numpy as np
-
-    from recommendations.scoring import Person
-
     none = np.empty(0, dtype=np.int64)
     centres = np.array([[1, 0], [1, 0], [1, 0]], dtype=np.float32)
     company = Company(np.array([1, 2, 3]), centres, [Voice(row, 7) for row in range(3)])

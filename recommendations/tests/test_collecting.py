@@ -14,7 +14,7 @@ from engine.records import Repository
 from engine.testing.github import Comment, Commit, GitHub, Issue, Repo, synthetic
 from engine.testing.serving import Clock, Reply, Server
 from engine.timing import Timing
-from recommendations import collecting, seeding
+from recommendations import collecting, detailing, seeding
 from recommendations.models import NamedRepository, Project, ProjectActivity, ProjectCommit, RepositoryQuery
 from recommendations.pipeline import RECOMMENDATIONS
 from recommendations.tests.factories import snapshot
@@ -75,7 +75,7 @@ def named(name="octo/tool1", **facts):
 def collected(day=DAY):
     """All three stages, as they are; what became of it."""
     total: Counter[str] = Counter()
-    for counts in (*collecting.collect(day), *collecting.commits(), *collecting.details()):
+    for counts in (*collecting.collect(day), *detailing.commits(), *detailing.details()):
         total.update(counts)
     return total
 
@@ -167,7 +167,7 @@ def test_details_that_failed_are_asked_for_again_an_hour_later(serve):
     want()
     server.faults.script(lambda asked: b"R_kgDO00000001" in asked.body, Reply(b"<html>", 502))
     collected()
-    assert not collecting.to_detail().exists()
+    assert not detailing.to_detail().exists()
     Project.objects.update(details_after=TODAY - timedelta(days=900))
     collected()
     assert Project.objects.get().readme == "Hello"
@@ -266,7 +266,7 @@ def test_an_interrupted_list_of_commits_is_finished(serve):
     server = serve(world(with_commits(count=5)))
     named(commits=5)
     list(collecting.collect(DAY))
-    going = collecting.commits()
+    going = detailing.commits()
     next(going), next(going)
     going.close()
     asked = len(server.asked)
@@ -386,11 +386,11 @@ def test_limits_met_between_details_lose_nothing(serve):
     list(collecting.collect(DAY))
     github.tire(retry_after=3_000)
     with pytest.raises(Later):
-        list(collecting.details())
+        list(detailing.details())
     Upstream.objects.update(quiet_until=None)
     github.quiet.windows.clear()
-    list(collecting.details())
-    assert not collecting.to_detail().exists()
+    list(detailing.details())
+    assert not detailing.to_detail().exists()
 
 
 # What is asked
@@ -414,6 +414,6 @@ def test_a_repository_that_answers_to_an_older_node_is_told_of_once(serve):
         full_name="octo/tool1", github_id=1, node_id="MDEwOlJlcG9zaXRvcnkx", pushed_at=TODAY
     )
     told = Repository("octo/tool1", 1, "R_kgDO00000001", readme="Hello", pushed_at=TODAY)
-    collecting.keep_details([Details(project.node_id, told)])
-    assert not collecting.to_detail().exists()
+    detailing.keep_details([Details(project.node_id, told)])
+    assert not detailing.to_detail().exists()
     assert ProjectActivity.objects.get().project == project

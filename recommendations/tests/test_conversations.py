@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from django.contrib.auth.models import User
 
-from engine import ledger
+from engine import ledger, runs
 from engine.lines import FileRefused
 from engine.models import Anomaly, Run
 from engine.pipeline import Scope
@@ -184,8 +184,6 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 def test_a_worker_cannot_go_on_with_an_ingest_that_broke_off():
     ledger.open_run(CONVERSATIONS.name, Scope(source="abc"))
-    from engine import runs
-
     run = runs.run(CONVERSATIONS, Scope(source="abc"))
     assert "hand it in again" in run.error
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recommendations import evaluation
+from recommendations import evaluation, scoring
 from recommendations.evaluation import Case
 from recommendations.tests.factories import EVEN, make_catalogue, make_person, random_person
 
@@ -89,8 +89,6 @@ def test_our_ranker_gives_the_score():
     catalogue = make_catalogue()
     person = random_person(catalogue)
     given = evaluation.by_formula(catalogue, EVEN)(make_case(catalogue, person, "+" * 20))
-    from recommendations import scoring
-
     found = scoring.scored(catalogue, np.arange(20), person, EVEN)
     assert given[found.positions] == pytest.approx(found.score)
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from engine.ledger import LeaseLost
 from engine.models import EmbeddingModel, Run
-from recommendations import catalogue, generations
+from recommendations import catalogue, generations, people
 from recommendations.models import (
     Fact,
     Generation,
@@ -313,7 +313,7 @@ def fails_at(monkeypatch, username: str) -> None:
             raise RuntimeError("planted")
         return rows(made, loaded, person, *others)
 
-    monkeypatch.setattr(catalogue, "PEOPLE_AT_ONCE", 1)
+    monkeypatch.setattr(people, "PEOPLE_AT_ONCE", 1)
     monkeypatch.setattr(generations, "rows_of", planted)
 
 
@@ -387,9 +387,9 @@ import os, signal, django
 django.setup()
 from engine import runs
 from engine.pipeline import Scope
-from recommendations import catalogue, generations
+from recommendations import generations, people
 from recommendations.pipeline import RECOMMENDATIONS
-catalogue.PEOPLE_AT_ONCE, add = 1, generations.add
+people.PEOPLE_AT_ONCE, add = 1, generations.add
 def add_and_die(*block):
     add(*block)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -626,7 +626,7 @@ def test_prune_leaves_the_draft_of_a_run_that_is_under_way(monkeypatch):
         make_weights()
         generations.prune(keep=3)
 
-    monkeypatch.setattr(catalogue, "PEOPLE_AT_ONCE", 1)
+    monkeypatch.setattr(people, "PEOPLE_AT_ONCE", 1)
     monkeypatch.setattr(generations, "add", add_while_others_work)
     score()
 

@@ -7,7 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from recommendations import serving
+from engine.embeddings.reading import READER, State
+from recommendations import holding, serving
 from recommendations.models import Generation
 from recommendations.tests.factories import give_vector, make_project, make_projects, make_user, make_weights, score
 
@@ -73,9 +74,7 @@ def test_a_text_box_wakes_the_model(client, settings):
     make_weights()
     make_projects(3)
     client.get("/")
-    from engine.embeddings.reading import READER, State
-
-    assert READER.state(serving.catalogue().model) is not State.COLD
+    assert READER.state(holding.catalogue().model) is not State.COLD
 
 
 def test_it_is_only_read(client):

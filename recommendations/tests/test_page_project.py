@@ -8,7 +8,7 @@ from django.utils import timezone
 from engine.urls import web_address
 from recommendations import serving
 from recommendations.models import NamedRepository, ProjectActivity
-from recommendations.pages.projects import answered, beginning, shares
+from recommendations.pages.project import answered, beginning, shares
 from recommendations.tests.factories import (
     act,
     belongs,

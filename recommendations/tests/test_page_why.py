@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from recommendations import acts, profiles, serving
+from recommendations import acts, holding, profiles, serving
 from recommendations.tests.factories import (
     belongs,
     give_vector,
@@ -144,7 +144,7 @@ def test_after_a_change_the_figures_are_those_of_the_present_list(client, alice)
 
 
 def test_what_came_after_the_catalogue_is_not_compared_yet(client, alice):
-    serving.catalogue()
+    holding.catalogue()
     assert "too new" in text(why(client, make_project("octo/fresh")))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from engine import tallies
 from engine.models import Tally
-from recommendations import acts, profiles, serving
+from recommendations import acts, holding, profiles, serving
 from recommendations.models import Generation
 from recommendations.tests.factories import (
     belongs,
@@ -134,7 +134,7 @@ def test_before_the_first_generation_lists_are_live():
 
 
 def test_a_new_generation_is_served_at_once(alice):
-    serving.catalogue()
+    holding.catalogue()
     added = make_project("octo/fresh", stars=5_000)
     give_vector(added, [1, 0.5, 0])
     score()
@@ -161,7 +161,7 @@ def test_a_live_list_costs_as_many_queries_however_long_it_is(alice, django_asse
         give_vector(project, [1, 0.4, 0])
     score()
     profiles.touch([alice.pk], told=False)
-    serving.catalogue()
+    holding.catalogue()
     with django_assert_max_num_queries(12):
         serving.for_user(alice)
 
@@ -172,12 +172,12 @@ def test_while_pages_are_served_a_newer_catalogue_is_loaded_aside(settings):
     make_weights()
     make_projects(3)
     score()
-    before = serving.catalogue()
+    before = holding.catalogue()
     make_user()
     score()
-    assert serving.catalogue() is before
+    assert holding.catalogue() is before
     next(thread for thread in threading.enumerate() if thread.name == "catalogue").join()
-    assert serving.catalogue().generation == Generation.objects.live()
+    assert holding.catalogue().generation == Generation.objects.live()
 
 
 # Without an account
@@ -277,7 +277,7 @@ def test_popularity_alone_leads_to_nothing(alice):
 
 
 def test_a_project_that_the_catalogue_does_not_hold_yet_has_no_place(alice):
-    serving.catalogue()
+    holding.catalogue()
     assert serving.why(alice, make_project("octo/unseen")) is None
 
 
@@ -318,6 +318,6 @@ def test_a_list_of_somebody_unknown_is_counted_as_without_a_vector(alice):
 
 
 def test_a_project_that_is_like_none_is_counted_too(alice):
-    serving.catalogue()
+    holding.catalogue()
     serving.similar(make_project("octo/unseen"))
     assert answers() == {("similar", "no_vector"): 1}

@@ -9,10 +9,10 @@ from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from recommendations import answers, serving, showing
-from recommendations.api import views
+from recommendations import answers, profiles, serving, showing
+from recommendations.api.recommendations import RENDERED
 from recommendations.models import Generation, Impression, Response, Weights
-from recommendations.tests.factories import give_vector, make_projects, make_user, make_weights, score
+from recommendations.tests.factories import give_vector, make_projects, make_stack, make_user, make_weights, score
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/recommendations/alice/"
@@ -20,7 +20,7 @@ API = "/api/v1/recommendations/alice/"
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    views.RENDERED.clear()
+    RENDERED.clear()
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_what_staff_read_first_is_noted_when_the_person_reads_it(client, admin_u
 
 def test_the_number_of_a_list_leaves_its_etag_as_it_is(client, alice):
     first = client.get(API)
-    views.RENDERED.clear()
+    RENDERED.clear()
     assert client.get(API, headers={"If-None-Match": first["ETag"]}).status_code == 304
 
 
@@ -216,8 +216,6 @@ def test_a_form_carries_its_list_too(client, alice):
 
 
 def test_not_my_stack_is_an_answer_of_hiding(client, alice):
-    from recommendations.tests.factories import make_stack
-
     client.get("/for-you/")
     showing.flush()
     first = Impression.objects.order_by("rank").first()
@@ -323,8 +321,6 @@ def test_the_api_gives_the_same_order_however_many_are_asked_for(client, alice):
 
 
 def test_a_list_scored_live_rotates_alike(alice):
-    from recommendations import profiles
-
     shown_before(alice, order(alice)[:20], 1, 2, 3)
     stored = order(alice)
     profiles.touch([alice.pk], told=False)

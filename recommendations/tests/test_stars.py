@@ -11,7 +11,7 @@ from engine.collectors.github_stars import is_login
 from engine.models import Allowance
 from engine.testing.github import GitHub, Repo
 from engine.testing.serving import Reply, Server
-from recommendations import stars
+from recommendations import collecting, stars
 from recommendations.models import Interaction, Project, StarImport
 from recommendations.tests.factories import make_project, make_user, snapshot, star
 
@@ -198,7 +198,7 @@ def test_a_page_that_was_kept_is_not_read_again_after_a_kill(github, alice):
 
     stars.begin(alice, "ada")
     row = stars.claim()
-    with stars.rest() as client:
+    with collecting.rest() as client:
         assert stars.keep(row, stars.starred(client, "ada", 1))
     StarImport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))  # and its process is no more
     github.server.asked.clear()
@@ -262,7 +262,7 @@ def test_a_reader_that_lost_its_lease_keeps_nothing(github, alice):
     stars.begin(alice, "ada")
     row = stars.claim()
     StarImport.objects.update(lease_until=timezone.now() + timedelta(seconds=500))
-    assert (stars.pages(row, stars.rest(), float("inf")), starred()) == ("superseded", [])
+    assert (stars.pages(row, collecting.rest(), float("inf")), starred()) == ("superseded", [])
 
 
 def test_a_list_too_long_for_its_slice_goes_on_later(github, alice):
@@ -344,7 +344,7 @@ def test_ending_while_it_is_read_keeps_nothing_of_it(github, alice):
     stars.begin(alice, "ada")
     row = stars.claim()
     stars.stop(alice)
-    assert (stars.pages(row, stars.rest(), float("inf")), starred()) == ("superseded", [])
+    assert (stars.pages(row, collecting.rest(), float("inf")), starred()) == ("superseded", [])
 
 
 def test_another_name_takes_the_stars_of_the_first_away(github, alice):

@@ -12,9 +12,10 @@ from engine.commands import Refused
 from engine.lines import BadLine, LineFile, Record
 from engine.models import EmbeddingModel
 from recommendations import evaluation
-from recommendations.catalogue import Loaded, block_of_people, liked_positions, load
+from recommendations.catalogue import Loaded, load
 from recommendations.evaluation import Case, Ranker
 from recommendations.models import Interaction, Profile, Project, Weights
+from recommendations.people import block_of_people, liked_positions
 from recommendations.schemas import CandidatesLine, InteractionLine
 from recommendations.scoring import Person
 

@@ -12,8 +12,9 @@ from engine.lines import LineFile
 from engine.models import EmbeddingModel
 from engine.output import written
 from recommendations import scoring
-from recommendations.catalogue import Loaded, block_of_people, load
+from recommendations.catalogue import Loaded, load
 from recommendations.models import Profile, Weights
+from recommendations.people import block_of_people
 from recommendations.schemas import CandidatesLine
 from recommendations.scoring import COMPONENTS, Formula, Person, Positions
 

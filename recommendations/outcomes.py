@@ -105,7 +105,7 @@ FROM (
     WHERE i.shown_at >= %(since)s GROUP BY i.id
 ) g LEFT JOIN recommendations_weights w ON w.id = g.weights_id
 GROUP BY {BY}
-"""  # noqa: S608
+"""  # noqa: S608  made of what stands here
 CATEGORY_SHOWN = """
 SELECT l.category_id, sum(i.shown)::int8
 FROM (
@@ -122,7 +122,7 @@ FROM (
     WHERE i.shown_at >= %(since)s GROUP BY i.id
 ) g JOIN recommendations_projectcategory l ON l.project_id = g.project_id AND l.applies
 GROUP BY 1
-"""  # noqa: S608
+"""  # noqa: S608  made of what stands here
 MOVED = """
 WITH told AS (
     SELECT i.user_id, i.project_id, max(r.id) AS newest
@@ -167,13 +167,14 @@ def asked_of(statement: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 Cell = list[int]  # shown, answered, then one for each kind
 Cells = dict[Any, Cell]
+NOTHING: Cell = [0] * (2 + len(KINDS))
 
 
 def cells(shown: Sequence[tuple[Any, ...]], answered: Sequence[tuple[Any, ...]]) -> dict[str, Cells]:
     """The counts of each grouping by what they are of: (version, place), page, day."""
     found: dict[str, Cells] = {name: {} for name in SET.values()}
     for grouping, *key, count, _ in shown:
-        found[SET[grouping]][key_of(SET[grouping], key)] = [count, 0, *[0] * len(KINDS)]
+        found[SET[grouping]][key_of(SET[grouping], key)] = [count, *NOTHING[1:]]
     for grouping, *rest in answered:
         cell = found[SET[grouping]].get(key_of(SET[grouping], rest[:4]))
         if cell:
@@ -217,7 +218,7 @@ def by_weights(counts: Cells, bias: Bias) -> list[Rate]:
     """The newest version first; rows whose version is not known last."""
     versions = sorted({version for version, _ in counts}, key=lambda version: -(version or 0))
     tables = [
-        np.array([counts.get((version, place), [0] * 6)[:2] for place in range(GROUPS)], dtype=np.int64)
+        np.array([counts.get((version, place), NOTHING)[:2] for place in range(GROUPS)], dtype=np.int64)
         for version in versions
     ]
     both = np.array(tables)
@@ -241,7 +242,7 @@ def by_page(counts: Cells) -> list[Rate]:
 def by_day(counts: Cells, since: date) -> list[Rate]:
     """Every day, those on which nothing was shown with 0."""
     days = [since + timedelta(days=at) for at in range(DAYS)]
-    return rated({day.isoformat(): counts.get(day, [0] * (2 + len(KINDS))) for day in days})
+    return rated({day.isoformat(): counts.get(day, NOTHING) for day in days})
 
 
 def by_category(asked: dict[str, Any]) -> list[Rate]:
@@ -249,7 +250,7 @@ def by_category(asked: dict[str, Any]) -> list[Rate]:
     shown = asked_of(CATEGORY_SHOWN, asked)
     answered = {pk: list(rest) for pk, *rest in asked_of(CATEGORY_ANSWERED, asked)}
     names = dict(Category.objects.filter(pk__in=[pk for pk, _ in shown]).values_list("pk", "name"))
-    return rated({names[pk]: [count, *answered.get(pk, [0] * (1 + len(KINDS)))] for pk, count in shown if pk in names})
+    return rated({names[pk]: [count, *answered.get(pk, NOTHING[1:])] for pk, count in shown if pk in names})
 
 
 def moved(rows: Sequence[tuple[int, int, int, int]]) -> tuple[Counts, Counts]:
@@ -271,7 +272,7 @@ def looks(bias: Bias) -> list[Look]:
 def funnel(shown: Sequence[tuple[Any, ...]], answered: Sequence[tuple[Any, ...]]) -> list[Step]:
     """From lists to likes and saves, by projects shown."""
     days = [row for row in shown if SET[row[0]] == "days"]
-    sums = total([list(row[5:]) for row in answered if SET[row[0]] == "days"] or [[0] * (2 + len(KINDS))])
+    sums = total([list(row[5:]) for row in answered if SET[row[0]] == "days"] or [NOTHING])
     counts = [
         ("Projects shown", sum(row[5] for row in days)),
         ("Answered in any way", sums[0]),
