@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any
 from urllib.parse import quote
 
-from engine.collectors.github import AT_ONCE, GONE, LIGHT, Gone, fresh
-from engine.collectors.github_api import graphql, next_link, refuse
+from engine.collectors.github import AT_ONCE, LIGHT, Gone, fresh
+from engine.collectors.github_api import GONE, graphql, next_link, refuse
 from engine.collectors.github_nodes import Failed, fault_of, halved, nodes_of
 from engine.collectors.github_shapes import LONGEST_README, READMES, CommitItem, Issues, node_of
 from engine.collectors.shapes import read, storable
