@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from engine.lines import LONGEST_LINE, LONGEST_SKIPPED, BadLine, GoodLine, LineFile, Record, parse
 
 CHUNK = 1 << 16
-BOM = b"\xef\xbb\xbf"
 MARK = re.compile(rb'["\[\]{},]')
 END_OF_STRING = re.compile(rb'\\.|"', re.DOTALL)
 

@@ -52,11 +52,6 @@ class Past:
         return usual([each.seconds for each in self.ended])
 
     @property
-    def durations(self) -> list[float]:
-        """The oldest first."""
-        return [each.seconds for each in reversed(self.ended)]
-
-    @property
     def last(self) -> Ended | None:
         return self.ended[0] if self.ended else None
 
