@@ -7,8 +7,13 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+import django
+from django.conf import settings
+from django.db import connection
 from rich.console import Console
 from rich.table import Table
+
+from ostsite import database
 
 NAMES = ("importing", "embedding", "nearest", "scoring", "serving", "density")
 # Minutes each, and only when named: what breaks must mend itself.
@@ -19,8 +24,6 @@ FED = ("ingest_kills",)  # may be followed by a file: real data stays outside th
 @contextmanager
 def own_database() -> Iterator[None]:
     """Django on the embedded test server, in a fresh database of this process."""
-    from ostsite import database
-
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
     os.environ.setdefault("SECRET_KEY", "only-for-benchmarks-" + "0" * 40)
     for name in ("DATABASE_URL_FILE", "SECRET_KEY_FILE"):
@@ -28,10 +31,6 @@ def own_database() -> Iterator[None]:
     os.environ["OST_ENV_FILE"] = os.devnull
     database.ensure_running("test")
     os.environ["DATABASE_URL"] = database.url("test")
-    import django
-    from django.conf import settings
-    from django.db import connection
-
     django.setup()
     settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"test_ost_bench_{os.getpid()}"
     connection.settings_dict["TEST"]["NAME"] = f"test_ost_bench_{os.getpid()}"

@@ -273,7 +273,7 @@ class _Server:
             return length
 
     def create_database(self) -> None:
-        import psycopg
+        import psycopg  # late: `ost` uses this module before anything is installed
 
         try:
             with psycopg.connect(self.url, dbname="postgres", connect_timeout=5, autocommit=True) as server:
@@ -284,7 +284,7 @@ class _Server:
 
     def problem(self, database: str) -> str:
         """Why the server does not let us into the database; empty when it does."""
-        import psycopg  # here, since `ost` uses this module before anything is installed
+        import psycopg  # late, as above
 
         try:
             psycopg.connect(self.url, dbname=database, connect_timeout=5).close()

@@ -100,10 +100,10 @@ class LocalEmbedder:
         self._model = model
 
     def _sentence_transformer(self, source: str) -> Any:
-        device = None if settings.EMBEDDING_DEVICE == "auto" else settings.EMBEDDING_DEVICE
-        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import SentenceTransformer  # late: with torch it takes seconds
         from transformers.utils import logging as transformers_logging
 
+        device = None if settings.EMBEDDING_DEVICE == "auto" else settings.EMBEDDING_DEVICE
         transformers_logging.disable_progress_bar()
         try:
             model = SentenceTransformer(source, device=device)

@@ -47,7 +47,7 @@ def connection(process: int) -> httpx.AsyncClient:
 @cache
 def client(route: Route, process: int) -> Any:
     """OpenAI's client on our connections: LiteLLM's own would follow redirects and read without bound."""
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI  # late, as LiteLLM is
 
     return AsyncOpenAI(
         api_key=route.api_key or "none", base_url=route.api_base, http_client=connection(process), max_retries=0
