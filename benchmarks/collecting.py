@@ -152,7 +152,7 @@ def requests(servers: dict[str, Server]) -> Counter[str]:
 
 
 def found(github: Upstream) -> list[object]:
-    return [repo for repo in github.seen_repositories() if not repo.fork and repo.pushed_at]  # type: ignore[attr-defined]
+    return [repo for repo in github.seen_repositories() if not repo.fork and repo.pushed_at]
 
 
 def compared(what: str, ours: int, theirs: int) -> int:

@@ -66,7 +66,7 @@ def read(file: Path) -> list[ProjectLine]:
 
 def in_blocks(lines: list[ProjectLine], write: object) -> None:
     for start in range(0, len(lines), LINES_AT_ONCE):
-        write(lines[start : start + LINES_AT_ONCE])  # type: ignore[operator]
+        write(lines[start : start + LINES_AT_ONCE])
 
 
 def bulk_create(lines: list[ProjectLine]) -> None:

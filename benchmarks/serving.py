@@ -125,7 +125,7 @@ class Line:
         self.asked += 1
         if self.asked == KEPT or b"connection: close" in head.lower():
             self.socket.close()
-            self.__init__(self.port)  # type: ignore[misc]
+            self.__init__(self.port)
 
     def received(self) -> bytes:
         got = self.socket.recv(65_536)

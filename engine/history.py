@@ -89,6 +89,7 @@ def past(partitions: Collection[Partition]) -> dict[Partition, Past]:
 def worked(ids: Collection[int]) -> dict[int, float]:
     """Seconds that each of those runs was worked on; in one query."""
     with connection.cursor() as cursor:
+        # A constant of this module.
         cursor.execute(f"SELECT r.id, {WORKED} FROM engine_run r WHERE r.id = ANY(%s)", [list(ids)])  # noqa: S608
         return dict(cursor.fetchall())
 

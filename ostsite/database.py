@@ -303,6 +303,7 @@ class _Server:
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
             if sys.platform == "linux":
                 return pid if os.readlink(f"/proc/{pid}/cwd") == str(self.data.resolve()) else None
+            # Wherever it lies: no other system has a place for it that all agree on.
             shown = subprocess.check_output(["ps", "-wwp", str(pid), "-o", "command="], text=True)  # noqa: S607
             return pid if str(self.data) in shown else None
         except (OSError, ValueError, IndexError, subprocess.CalledProcessError):
@@ -393,7 +394,7 @@ def _can_enter(folder: Path, user: int, group: int) -> bool:
 def _open(path: Path) -> BinaryIO:
     """Open a lock or a log; what root makes belongs to whoever owns the folder."""
     with _ours():
-        file = open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
+        file = open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115  kept open
     if not os.geteuid():
         folder = path.parent.stat()
         os.chown(file.fileno(), folder.st_uid, folder.st_gid)

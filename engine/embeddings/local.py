@@ -60,7 +60,7 @@ class LocalEmbedder:
         """A model does not survive a fork: its threads stay behind. The child loads its own, and lets go of none."""
         if self._process != os.getpid():
             left = [*self._of_parent, self._model, self._fast]
-            self.__init__(self.name, self.dimensions)  # type: ignore[misc]
+            self.__init__(self.name, self.dimensions)  # type: ignore[misc]  # begun anew
             self._of_parent = left
 
     def _halving(self, texts: Sequence[str]) -> Any:

@@ -29,7 +29,7 @@ class Bounded(httpx.AsyncBaseTransport):
             if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
                 raise TooLong("packed, which was not asked for", request=request)
             content = bytearray()
-            async for part in response.stream:  # type: ignore[union-attr]
+            async for part in response.stream:  # type: ignore[union-attr]  # it is an asynchronous one
                 content += part
                 if len(content) > LONGEST:
                     raise TooLong(f"longer than {LONGEST:,} bytes", request=request)
