@@ -214,7 +214,7 @@ class _Server:
             self.sockets.chmod(0o700)
 
     def initialise(self, lock: BinaryIO) -> None:
-        """Make the cluster unless there is one: under another name until it is whole.
+        """Make the server's data unless there are some: under another name until they are whole.
 
         lock: the start lock. `initdb` inherits it: one whose parent was killed is left alone while it writes.
         """
