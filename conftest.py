@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import django
+import psycopg
 import pytest
 from django.conf import settings
+from psycopg import sql
 
 DEPLOYED = (
     "RECOMMENDATION_", "EMBEDDING_", "MODEL_", "BATCH_", "PROJECT_TEXT", "REDIS_", "Q_BROKER", "WORKER_", "METRICS_",
@@ -65,7 +67,7 @@ def lot(nodeid: str) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    from xdist.scheduler import LoadScopeScheduling
+    from xdist.scheduler import LoadScopeScheduling  # late: it is there only for -n
 
     class ByLot(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
@@ -84,15 +86,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """A database a run, named by its process: two runs at once do not meet; what a killed run left goes."""
-    test: dict[str, Any] = settings.DATABASES["default"].setdefault("TEST", {})  # type: ignore[assignment]
+    test: dict[str, Any] = settings.DATABASES["default"].setdefault("TEST", {})
     test["NAME"] = f"{test.get('NAME') or 'test_ost'}_{os.getpid()}"
     drop_leftovers()
 
 
 def drop_leftovers() -> None:
-    import psycopg
-    from psycopg import sql
-
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         names = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test_ost%'").fetchall()
         for (name,) in names:
@@ -104,7 +103,7 @@ def drop_leftovers() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def static_files_listed_once() -> Iterator[None]:
     """Each test's client makes the middleware anew, which would look at every static file each time: 12 ms."""
-    from whitenoise.middleware import WhiteNoiseMiddleware as Middleware
+    from whitenoise.middleware import WhiteNoiseMiddleware as Middleware  # late: it asks for the settings
 
     look, found = Middleware.add_files_from_finders, {}
 
@@ -124,7 +123,7 @@ def static_files_listed_once() -> Iterator[None]:
 def fresh_process():
     """What a web process keeps between requests belongs to one test alone."""
     yield
-    from engine import tallies
+    from engine import tallies  # late: the apps are loaded by now
     from engine.api.throttling import PURSE
     from engine.embeddings.reading import READER
     from recommendations import serving, showing
@@ -160,6 +159,6 @@ def manage():
 @pytest.fixture(scope="session")
 def packaged_model() -> object:
     """The real model, loaded once."""
-    from engine.embeddings.local import PACKAGED, LocalEmbedder
+    from engine.embeddings.local import PACKAGED, LocalEmbedder  # late: for the tests that ask for it
 
     return LocalEmbedder(PACKAGED, 384)

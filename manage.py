@@ -10,6 +10,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
     refused: tuple[type[Exception], ...] = ()
     try:
+        # Late, all of them: what refuses a setting or lacks a package does so while it is imported.
         import django
         from django.core.exceptions import ImproperlyConfigured
         from django.db import OperationalError

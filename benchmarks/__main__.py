@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+import django
+from django.db import connection
+
 from benchmarks.table import HEAD, line, machine
+from ostsite import database
 
 NAMES = ("importing", "embedding", "nearest", "scoring", "storing", "density", "serving")
 # Minutes each, and only when named: what breaks must mend itself.
@@ -18,8 +22,6 @@ FED = ("ingest_kills",)  # may be followed by a file: real data stays outside th
 @contextmanager
 def own_database() -> Iterator[None]:
     """Django on the embedded test server, in a fresh database of this process."""
-    from ostsite import database
-
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ostsite.settings")
     os.environ.setdefault("SECRET_KEY", "only-for-benchmarks-" + "0" * 40)
     for name in ("DATABASE_URL_FILE", "SECRET_KEY_FILE"):
@@ -27,9 +29,6 @@ def own_database() -> Iterator[None]:
     os.environ["OST_ENV_FILE"] = os.devnull
     database.ensure_running("test")
     os.environ["DATABASE_URL"] = database.url("test")
-    import django
-    from django.db import connection
-
     django.setup()
     connection.settings_dict["TEST"]["NAME"] = f"test_ost_bench_{os.getpid()}"
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)

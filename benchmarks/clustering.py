@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from django.conf import settings
 from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
@@ -28,6 +29,7 @@ from benchmarks.table import Row, fastest, seconds
 from engine.cleaning import clean
 from engine.clustering import Labels, cluster, parameters
 from engine.density import density_clusters
+from engine.embeddings.local import PACKAGED, LocalEmbedder
 from engine.vectors import Matrix
 from engine.words import words_of
 
@@ -83,7 +85,7 @@ def by_pca(day: Day, seed: int) -> Labels:
 
 def by_umap(vectors: Matrix, seed: int) -> Labels:
     """UMAP to 10 dimensions, as its documentation advises for clusters, and the hdbscan package."""
-    import hdbscan
+    import hdbscan  # late: it takes seconds
 
     found = hdbscan.HDBSCAN(min_cluster_size=15, min_samples=5).fit_predict(reduced(vectors, seed))
     return np.asarray(found, dtype=np.int64)
@@ -141,8 +143,6 @@ def embedded(name: str, texts: Sequence[str], kept: Path | None) -> Matrix:
     file = kept / f"{name}.npy" if kept else None
     if file and file.exists():
         return np.asarray(np.load(file), dtype=np.float32)
-    from engine.embeddings.local import PACKAGED, LocalEmbedder
-
     vectors = LocalEmbedder(PACKAGED, 384).embed(texts)
     if file:
         np.save(file, vectors)
@@ -238,8 +238,6 @@ def main(arguments: Sequence[str]) -> int:
     if not given or not Path(given[0]).is_dir():
         sys.stderr.write("clustering: name the folder of open sets, or set OST_OPEN_SETS\n")
         return 2
-    from django.conf import settings
-
     if not settings.configured:
         settings.configure(EMBEDDING_DEVICE="cpu")
     for row in table(Path(given[0]), Path(given[1]) if len(given) > 1 else None):

@@ -72,7 +72,7 @@ def worlds(clock: Clock) -> dict[str, Upstream]:
             repositories=repositories,
             issues=[Issue(home, n + 1, f"too expensive: {title}", body, created_at=at) for n, title, body, at in posts],
         ),
-        "stackoverflow": StackExchangeOf(clock, posts),
+        "stackoverflow": stack_exchange(clock, posts),
         "reddit": reddit.Reddit(
             clock,
             [
@@ -90,7 +90,7 @@ def worlds(clock: Clock) -> dict[str, Upstream]:
     }
 
 
-def StackExchangeOf(clock: Clock, posts: list[tuple[int, str, str, datetime]]) -> Upstream:  # noqa: N802
+def stack_exchange(clock: Clock, posts: list[tuple[int, str, str, datetime]]) -> Upstream:
     questions = [
         stackexchange.question(n + 1, title, f"<p>{body}</p>", created=at.timestamp(), tags=[TAG])
         for n, title, body, at in posts
@@ -152,7 +152,7 @@ def requests(servers: dict[str, Server]) -> Counter[str]:
 
 
 def found(github: Upstream) -> list[object]:
-    return [repo for repo in github.seen_repositories() if not repo.fork and repo.pushed_at]  # type: ignore[attr-defined]
+    return [repo for repo in github.seen_repositories() if not repo.fork and repo.pushed_at]
 
 
 def compared(what: str, ours: int, theirs: int) -> int:

@@ -30,7 +30,7 @@ def drill() -> int:
 
 def load_model() -> None:
     """Here, so that each fork has it; with one thread, because a fork has no thread but the one that made it."""
-    import torch
+    import torch  # late: it takes seconds
 
     torch.set_num_threads(1)
     filling.embedder(EmbeddingModel.objects.live()).embed(["a text that loads the model"])

@@ -62,7 +62,7 @@ def complete(row: dict[str, Any]) -> dict[str, Any]:
 
 def plain() -> Callable[[Sequence[str]], Matrix]:
     """sentence-transformers on a CPU, in batches of 32."""
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import SentenceTransformer  # late: it takes seconds
 
     model = SentenceTransformer(str(packaged_weights()), device="cpu")
     return lambda texts: model.encode(list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False)
@@ -166,7 +166,7 @@ def stored() -> Row:
 
 def varied(i: int) -> dict[str, object]:
     """Projects whose texts are of very different length, as real ones are."""
-    from benchmarks.importing import project
+    from benchmarks.importing import project  # late, as above
 
     row = project(i)
     row["readme"] = "It reads lines, keeps what it needs and says what it left out. " * (i * 7 % 16)

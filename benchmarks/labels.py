@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.cleaning import clean
+from engine.embeddings.local import PACKAGED, LocalEmbedder
 from engine.exemplars import central, key_phrases, snippet
 from engine.vectors import Matrix, unit
 from issues.extracting import extract
@@ -63,8 +64,6 @@ def with_strangers(found: Groups, share: float, rng: random.Random) -> Groups:
 
 
 def vectors(posts: Sequence[Post]) -> Matrix:
-    from engine.embeddings.local import PACKAGED, LocalEmbedder
-
     return LocalEmbedder(PACKAGED, 384).embed([f"{post.title}\n{post.text}" for post in posts])
 
 

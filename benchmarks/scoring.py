@@ -23,12 +23,12 @@ def measure() -> Iterator[Row]:
 
         def ours(catalogue: Catalogue = catalogue, crowd: list[Person] = crowd, popular: object = popular) -> None:
             for person in crowd:
-                scoring.best(catalogue, person, FORMULA, KEPT, popular)  # type: ignore[arg-type]
+                scoring.best(catalogue, person, FORMULA, KEPT, popular)
 
         took = fastest(ours) if people < 100 else seconds(ours)
         some = crowd[: max(1, min(people, 2_000 // projects))]
         at = np.arange(min(projects, 2_000 if liked else projects))
-        loop = seconds(lambda c=catalogue, s=some, a=at: pair_by_pair(c, s, a))  # type: ignore[misc]
+        loop = seconds(lambda c=catalogue, s=some, a=at: pair_by_pair(c, s, a))
         every = loop * people * projects / (len(some) * len(at))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         note = f"{people * projects / took / 1e6:.2f} M pairs/s, peak {memory} MB"

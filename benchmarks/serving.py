@@ -126,7 +126,7 @@ class Line:
         self.asked += 1
         if self.asked == KEPT or b"connection: close" in head.lower():
             self.socket.close()
-            self.__init__(self.port)  # type: ignore[misc]
+            self.__init__(self.port)
 
     def received(self) -> bytes:
         got = self.socket.recv(65_536)
@@ -190,17 +190,24 @@ def world() -> list[tuple[str, str]]:
     columns = {"user_id": "int4", "project_id": "int8", "kind": "text", "at": "timestamptz", "count": "int4"}
     copy_into("recommendations_interaction", columns, starred)
     runs.run(RECOMMENDATIONS, Scope(), only=("score",))
-    keys = [(user, PREFIX + secrets.token_urlsafe(32)) for user in users]
+    keys = keys_of(users)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return [(user.username, text) for user, text in zip(users, keys, strict=True)]
+
+
+def keys_of(users: list[User]) -> list[str]:
+    """A key for each, made at once; `create` would ask the database for each."""
+    now = timezone.now()
+    texts = [PREFIX + secrets.token_urlsafe(32) for _ in users]
     ApiKey.objects.bulk_create(
         ApiKey(
             user=user, name="bench", shown=text[:SHOWN], digest=digest_of(text), scopes=["read"],
             expires_at=now + timedelta(days=1), used_at=now,
         )
-        for user, text in keys
+        for user, text in zip(users, texts, strict=True)
     )  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    return [(user.username, text) for user, text in keys]
+    return texts
 
 
 def embed(table: str, subjects: list[int], model: EmbeddingModel, random: np.random.Generator) -> None:

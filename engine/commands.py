@@ -55,7 +55,7 @@ class Command(BaseCommand):
         def refuse(message: str) -> NoReturn:
             raise Refused(f"{subcommand}: {message}")
 
-        parser.error = refuse  # type: ignore[method-assign]
+        parser.error = refuse  # type: ignore[method-assign]  # this parser alone
         return parser
 
     def run_from_argv(self, argv: list[str]) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from engine.lines import LONGEST_LINE, LONGEST_SKIPPED, BadLine, GoodLine, LineFile, Record, parse
 
 CHUNK = 1 << 16
-BOM = b"\xef\xbb\xbf"
 MARK = re.compile(rb'["\[\]{},]')
 END_OF_STRING = re.compile(rb'\\.|"', re.DOTALL)
 
@@ -35,7 +34,7 @@ class DocumentFile(LineFile):
 
     def _is_list(self) -> bool:
         try:
-            head = self._lines.peek(CHUNK)  # type: ignore[attr-defined]
+            head = self._lines.peek(CHUNK)  # type: ignore[attr-defined]  # all that LineFile opens have it
         except (EOFError, zlib.error, gzip.BadGzipFile, OSError):
             return False  # whoever reads it is told at which line
         return bool(self._begins.match(head))

@@ -6,8 +6,10 @@ every process of every host obeys them. docs/decisions/outside.md says why no ra
 
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -70,39 +72,14 @@ class DatabaseGate:
     def ask(self, host: str, lane: str, longest: float) -> Turn:
         """Take the turn, if nothing stands in the way."""
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                """
-                SELECT id, lane, clock_timestamp(), quiet_until, next_at, busy_until, reason, failures
-                FROM engine_upstream
-                WHERE host = %s AND lane IN ('', %s) ORDER BY lane FOR UPDATE
-                """,
-                [host, lane],
-            )
+            cursor.execute(STANDING, [host, lane])
             rows = cursor.fetchall()
-            now: datetime = rows[0][2]
             alone = self.alone or any(row[7] >= FAILURES for row in rows)
-            waits = [
-                Turn(seconds(until - now), until if key == "quiet" else None, why, key == "busy")
-                for _, _, _, quiet, following, busy, reason, _ in rows
-                for key, until, why in (
-                    ("quiet", quiet, reason), ("pace", following, "its pace"),
-                    ("busy", busy if alone else None, "another request"),
-                )
-                if until and until > now
-            ]  # fmt: skip
+            waits = [turn for row in rows for turn in in_the_way(row, alone)]
             if waits:
                 return max(waits, key=lambda turn: turn.wait)
-            cursor.execute(
-                """
-                UPDATE engine_upstream SET asked = asked + 1,
-                    busy_until = CASE WHEN lane = '' AND %(alone)s
-                        THEN clock_timestamp() + %(longest)s * interval '1 second' END,
-                    next_at = clock_timestamp() + CASE WHEN coalesce(per_minute, own_pace) > 0
-                        THEN %(minute)s / coalesce(per_minute, own_pace) ELSE 0 END * interval '1 second'
-                WHERE id = ANY(%(ids)s)
-                """,
-                {"longest": longest, "alone": alone, "minute": 60 * scale(), "ids": [row[0] for row in rows]},
-            )
+            ids = [row[0] for row in rows]
+            cursor.execute(TAKEN, {"longest": longest, "alone": alone, "minute": 60 * scale(), "ids": ids})
         return Turn(0.0)
 
     def leave(self, host: str, lane: str, limit: Limit | None, failed: str) -> None:
@@ -137,6 +114,19 @@ class DatabaseGate:
             )  # fmt: skip
 
 
+STANDING = """
+    SELECT id, lane, clock_timestamp(), quiet_until, next_at, busy_until, reason, failures
+    FROM engine_upstream
+    WHERE host = %s AND lane IN ('', %s) ORDER BY lane FOR UPDATE
+"""
+TAKEN = """
+    UPDATE engine_upstream SET asked = asked + 1,
+        busy_until = CASE WHEN lane = '' AND %(alone)s
+            THEN clock_timestamp() + %(longest)s * interval '1 second' END,
+        next_at = clock_timestamp() + CASE WHEN coalesce(per_minute, own_pace) > 0
+            THEN %(minute)s / coalesce(per_minute, own_pace) ELSE 0 END * interval '1 second'
+    WHERE id = ANY(%(ids)s)
+"""
 FAILED = """
     UPDATE engine_upstream SET failures = failures + 1, busy_until = NULL,
         quiet_until = CASE WHEN failures + 1 >= %(most)s
@@ -165,6 +155,17 @@ QUIET = """
 """
 
 
+def in_the_way(row: tuple[Any, ...], alone: bool) -> Iterator[Turn]:
+    """What a row of STANDING makes a request wait for. alone: no other may be under way."""
+    _, _, now, quiet, following, busy, reason, _ = row
+    if quiet and quiet > now:
+        yield Turn((quiet - now).total_seconds(), quiet, reason)
+    if following and following > now:
+        yield Turn((following - now).total_seconds(), reason="its pace")
+    if alone and busy and busy > now:
+        yield Turn((busy - now).total_seconds(), reason="another request", busy=True)
+
+
 def spent(limit: Limit) -> bool:
     return limit.remaining is not None and limit.remaining < 1 and bool(limit.resets_in)
 
@@ -172,10 +173,6 @@ def spent(limit: Limit) -> bool:
 def scale() -> float:
     """How many of our seconds one of the outside lasts."""
     return float(settings.TIMING.upstream)
-
-
-def seconds(length: timedelta) -> float:
-    return length.total_seconds()
 
 
 def later(wait: float) -> datetime:

@@ -52,11 +52,6 @@ class Past:
         return usual([each.seconds for each in self.ended])
 
     @property
-    def durations(self) -> list[float]:
-        """The oldest first."""
-        return [each.seconds for each in reversed(self.ended)]
-
-    @property
     def last(self) -> Ended | None:
         return self.ended[0] if self.ended else None
 
@@ -94,6 +89,7 @@ def past(partitions: Collection[Partition]) -> dict[Partition, Past]:
 def worked(ids: Collection[int]) -> dict[int, float]:
     """Seconds that each of those runs was worked on; in one query."""
     with connection.cursor() as cursor:
+        # A constant of this module.
         cursor.execute(f"SELECT r.id, {WORKED} FROM engine_run r WHERE r.id = ANY(%s)", [list(ids)])  # noqa: S608
         return dict(cursor.fetchall())
 

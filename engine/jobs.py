@@ -82,7 +82,7 @@ def job(function: Callable[..., str]) -> Callable[..., str]:
                 done = function(*arguments)
             show_life()
             return done
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # whatever it is, the queue goes on
             unforeseen = not isinstance(error, DatabaseError)
             name = f"{function.__name__}{arguments}"
             logger.error("job_failed", job=name, exc_info=unforeseen, reason=ledger.reason_of(error))

@@ -6,12 +6,10 @@ against a schema, and nothing else is ever made of it.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import os
 import re
-import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +21,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from engine import tracing
-from engine.http import retry_after
+from engine.http import GRACE, finished, retry_after
 from engine.scrubbing import SHORTEST, forms, scrubbed
 from engine.text import clip, printable, squeeze
 
@@ -35,7 +33,6 @@ QUOTED = 600  # bytes of a bad answer that its model sees again
 REASON = 300  # characters of what was wrong with an answer, and of all routes
 SAID = 120  # characters of what a provider says, and of what is told of one route
 SHORT = 5.0  # seconds that are waited where a provider is busy; beyond them the next one is asked
-GRACE = 5.0  # seconds after which a call is given up that does not notice its own deadline
 MOST_TOKENS = 10_000_000  # a larger figure is no count
 
 # Read by LiteLLM when it is imported: it would fetch its prices and headers from GitHub, and read .env itself.
@@ -225,12 +222,11 @@ def litellm() -> Any:
 
 
 @cache
-def loop(process: int) -> asyncio.AbstractEventLoop:
-    """The event loop of this process. It outlives the calls, as the connections do that LiteLLM keeps to it."""
-    found = asyncio.new_event_loop()
+def connected(process: int) -> Any:
+    """The library with connections of this process."""
+    found = litellm()
     # Where posts go is what the settings say; nobody who answers there sends them on to another host.
-    litellm().aclient_session = httpx.AsyncClient(follow_redirects=False)
-    threading.Thread(target=found.run_forever, name=f"language models of {process}", daemon=True).start()
+    found.aclient_session = httpx.AsyncClient(follow_redirects=False)
     return found
 
 
@@ -238,7 +234,7 @@ def response_of(route: Route, messages: Messages, response_format: Any, timeout:
     """LiteLLM's ModelResponse. Raises Fault, NoKey, and NoSchema unless it was asked for plain JSON."""
     from openai import OpenAIError  # what all errors of LiteLLM derive from; as late as that one
 
-    question = litellm().acompletion(
+    question = connected(os.getpid()).acompletion(
         model=route.model,
         messages=[dict(each) for each in messages],
         api_base=route.api_base or None,
@@ -258,15 +254,6 @@ def response_of(route: Route, messages: Messages, response_format: Any, timeout:
         raise Fault(f"timeout, no answer within {timeout:g} s", again=False) from None
     except OpenAIError as error:
         raise meaning(error, route, plain) from None
-
-
-def finished(question: Any, timeout: float) -> Any:
-    """Its result, or TimeoutError after that many seconds in all: httpx itself only bounds the time between bytes."""
-    future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(question, timeout), loop(os.getpid()))
-    try:
-        return future.result(timeout + GRACE)
-    finally:
-        future.cancel()
 
 
 # What an error means. LiteLLM guesses from words in the text, which may be a stranger's; the true response is in the

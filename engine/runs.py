@@ -4,8 +4,8 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -111,51 +111,54 @@ def work_through(run: Run, stage: Stage, scope: Scope, watcher: Watcher, pause: 
     """One stage from its first yield to its publication. False: it failed or was paused, and the run says which."""
     step = Step.objects.create(run=run, name=stage.name, fence=run.fence)
     cpu = time.process_time()
-    work = stage.work(scope)
     counts: Counter[str] = Counter()
     earlier: Counter[str] = Counter({} if stage.figures else run.counts.get(stage.name, {}))  # by claims before this
+    with closing(stage.work(scope)) as work, faults_kept(run, step), lease_kept(run) as going_on:
+        step.total = stage.waiting(scope)
+        step.save(update_fields=["total"])
+        watcher.started(stage, step.total)
+        while True:
+            try:
+                done = next(work)
+            except StopIteration as stop:
+                publish = stop.value
+                break
+            finally:
+                step.cpu_seconds, step.peak_memory = time.process_time() - cpu, peak_memory()
+            counts.update(done)
+            step.counts, run.counts[stage.name] = dict(counts), added(earlier, counts)
+            ledger.record(run, step, progress=stage.done(done) > 0)
+            going_on()
+            watcher.advanced(stage, done)
+            if pause():
+                ledger.hand_back(run, step)
+                return False
+        run.counts[stage.name] = added(earlier, counts)
+        ledger.finish(run, step, publish)
+        watcher.finished(step)
+        return True
+    return False
+
+
+@contextmanager
+def faults_kept(run: Run, step: Step) -> Iterator[None]:
+    """What ends a step before its time is written down, and rises only where the whole run is to end."""
     try:
-        with bound_contextvars(step=step.pk), lease_kept(run) as going_on:
-            step.total = stage.waiting(scope)
-            step.save(update_fields=["total"])
-            watcher.started(stage, step.total)
-            while True:
-                try:
-                    done = next(work)
-                except StopIteration as stop:
-                    publish = stop.value
-                    break
-                finally:
-                    step.cpu_seconds, step.peak_memory = time.process_time() - cpu, peak_memory()
-                counts.update(done)
-                step.counts, run.counts[stage.name] = dict(counts), added(earlier, counts)
-                ledger.record(run, step, progress=stage.done(done) > 0)
-                going_on()
-                watcher.advanced(stage, done)
-                if pause():
-                    ledger.hand_back(run, step)
-                    return False
-            run.counts[stage.name] = added(earlier, counts)
-            ledger.finish(run, step, publish)
-            watcher.finished(step)
+        with bound_contextvars(step=step.pk):
+            yield
     except LeaseLost:
         raise
     except Later as later:
         ledger.postpone(run, step, later.until, str(later))
-        return False
     except (KeyboardInterrupt, Terminated):
         leave_a_dead_connection()
         ledger.hand_back(run, step, "interrupted")
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # whatever a stage does, the run says so and is tried again
         unforeseen = not isinstance(error, StageError | DatabaseError)
-        logger.error("stage_failed", run=run.pk, stage=stage.name, exc_info=unforeseen)
+        logger.error("stage_failed", run=run.pk, stage=step.name, exc_info=unforeseen)
         leave_a_dead_connection()
         ledger.give_up(run, error, step)
-        return False
-    finally:
-        work.close()
-    return True
 
 
 def leave_a_dead_connection() -> None:

@@ -69,6 +69,7 @@ def open_texts() -> list[Open]:
     """Of models that are kept fresh; in one query, by the indexes that hold just these texts."""
     tables = filling.tables()
     parts = [
+        # The names come from the models.
         f"SELECT {at} AS place, model_id, count(*) FILTER (WHERE quarantined_at IS NULL) AS waiting,"  # noqa: S608
         " count(*) FILTER (WHERE quarantined_at IS NOT NULL AND skipped_at IS NULL) AS stuck"
         f" FROM {table._meta.db_table} WHERE vector_hash <> text_hash GROUP BY model_id"
@@ -76,6 +77,7 @@ def open_texts() -> list[Open]:
     ]
     with connection.cursor() as cursor:
         cursor.execute(
+            # Of the parts above.
             f"SELECT m.id, m.name, t.place, t.waiting, t.stuck FROM ({' UNION ALL '.join(parts)}) t"  # noqa: S608
             " JOIN engine_embeddingmodel m ON m.id = t.model_id WHERE m.state <> 'retired' ORDER BY m.id, t.place"
         )

@@ -32,7 +32,7 @@ class Timing:
     watch: float = 0.5
     """How often the watchdog looks at the processes of its group."""
     grace: float = 8.0
-    """How long the processes of a group may take to end when told to; Docker kills after ten."""
+    """How long the processes of a group, or of the web server, may take to end when told to; Docker kills after ten."""
     idle: float = 2.0
     """How often `embed --watch` looks for texts while none wait."""
 

@@ -4,6 +4,7 @@ Spans are made by hand, and say what kind of thing was done, for how long and ho
 no text, no name of a person, no message of an error. docs/decisions/traces.md says why no instrumentation does it.
 """
 
+import logging
 import math
 import os
 import sys
@@ -77,8 +78,7 @@ def span(name: str, kind: str = "internal", parent: str = "", **facts: Value) ->
     if not on():
         yield NOTHING
         return
-    from opentelemetry import trace
-    from opentelemetry.trace import SpanKind, StatusCode
+    from opentelemetry.trace import SpanKind, Status, StatusCode  # late, as all of it here: where no traces go, none
 
     with tracer(os.getpid(), _collector).start_as_current_span(
         name,
@@ -90,9 +90,9 @@ def span(name: str, kind: str = "internal", parent: str = "", **facts: Value) ->
     ) as found:
         try:
             yield found
-        except BaseException as error:
+        except BaseException as error:  # whatever rises ends the span, and rises on
             found.set_attribute("error.type", type(error).__name__)
-            found.set_status(trace.Status(StatusCode.ERROR))
+            found.set_status(Status(StatusCode.ERROR))
             raise
 
 
@@ -100,7 +100,7 @@ def carried() -> str:
     """The present span in a form that another process goes on from: a traceparent; "" where there is none."""
     if not on():
         return ""
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # late, as above
 
     carrier: dict[str, str] = {}
     TraceContextTextMapPropagator().inject(carrier)
@@ -108,7 +108,7 @@ def carried() -> str:
 
 
 def context_of(parent: str) -> Any:
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # late, as above
 
     return TraceContextTextMapPropagator().extract({"traceparent": parent})
 
@@ -116,7 +116,7 @@ def context_of(parent: str) -> Any:
 @cache
 def tracer(process: int, collector: Collector) -> Any:
     """Of this process: a thread sends its spans, and whoever makes them never waits for it."""
-    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.resources import Resource  # late, as above
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -137,22 +137,9 @@ def tracer(process: int, collector: Collector) -> Any:
 
 def exporter(collector: Collector) -> Any:
     """Sends spans to the collector, and says once when that fails, once when it is well again."""
-    import logging
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # late, as above
 
-    import requests
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a line a batch, while a collector is away
-    session = requests.Session()
-    session.trust_env = False  # no proxy and no .netrc
-    session.max_redirects = 0
-    inner = OTLPSpanExporter(
-        endpoint=f"{collector.endpoint}/v1/traces",
-        headers=dict(collector.headers),
-        timeout=TIMEOUT,
-        session=session,
-    )
+    inner = over_http(collector)
 
     class Told(SpanExporter):
         lost, gives_up = False, math.inf  # when, monotonic: no process waits long for its last spans
@@ -175,3 +162,20 @@ def exporter(collector: Collector) -> Any:
             inner.shutdown()
 
     return Told()
+
+
+def over_http(collector: Collector) -> Any:
+    """OpenTelemetry's own exporter, as quiet and as bounded as all that we send."""
+    import requests  # late, as above: nothing else of ours uses it
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a line a batch, while a collector is away
+    session = requests.Session()
+    session.trust_env = False  # no proxy and no .netrc
+    session.max_redirects = 0
+    return OTLPSpanExporter(
+        endpoint=f"{collector.endpoint}/v1/traces",
+        headers=dict(collector.headers),
+        timeout=TIMEOUT,
+        session=session,
+    )

@@ -233,7 +233,7 @@ class Chores:
             connection.close()
             self.revive()
             time.sleep(1)
-        except Exception:
+        except Exception:  # whatever it is, the other chores go on, and this one comes again
             logger.exception("chore_failed")
             time.sleep(settings.TIMING.idle)
 

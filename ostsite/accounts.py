@@ -3,7 +3,7 @@
 import time
 from typing import Any, cast
 
-import qrcode  # type: ignore[import-untyped]
+import qrcode  # type: ignore[import-untyped]  # it has no types
 import structlog
 from allauth.account import signals
 from allauth.account.adapter import DefaultAccountAdapter, get_adapter
@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest
 from django.urls import reverse
-from qrcode.image.svg import SvgPathFillImage  # type: ignore[import-untyped]
+from qrcode.image.svg import SvgPathFillImage  # type: ignore[import-untyped]  # it has no types
 
 from engine.models import Audit
 from recommendations import profiles, stars

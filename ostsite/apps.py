@@ -1,4 +1,5 @@
 from django.apps import AppConfig, apps
+from django.contrib import admin
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.db.models.signals import post_migrate
 
@@ -8,6 +9,7 @@ class OstsiteConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
+        # Late: they import models, which are there by now.
         from ostsite import accounts, checks  # noqa: F401  importing registers them
         from ostsite.roles import make_roles
 
@@ -23,8 +25,6 @@ class AdminConfig(SimpleAdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        from django.contrib import admin
-
         admin.autodiscover()
         from ostsite.second_factors import hide_secrets  # it needs what was found
 

@@ -14,6 +14,9 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
+from engine.models import EmbeddingModel
+from recommendations.models import Weights
+
 SEEDED = {
     "semantic": "RECOMMENDATION_SEMANTIC_WEIGHT",
     "category": "RECOMMENDATION_CATEGORY_WEIGHT",
@@ -70,8 +73,6 @@ def is_here(host: str) -> bool:
 @register(Tags.database)
 def live_model_rules(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """A model named by the settings that is not the one whose vectors are served."""
-    from engine.models import EmbeddingModel
-
     if not databases:
         return []
     try:
@@ -93,8 +94,6 @@ def live_model_rules(databases: Sequence[str] | None = None, **kwargs: Any) -> l
 @register(Tags.database)
 def live_rows_rule(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Variables that seeded a row and differ from it now: the row rules."""
-    from recommendations.models import Weights  # the apps are not loaded when checks are registered
-
     if not databases:
         return []
     try:

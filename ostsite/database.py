@@ -214,7 +214,7 @@ class _Server:
             self.sockets.chmod(0o700)
 
     def initialise(self, lock: BinaryIO) -> None:
-        """Make the cluster unless there is one: under another name until it is whole.
+        """Make the server's data unless there are some: under another name until they are whole.
 
         lock: the start lock. `initdb` inherits it: one whose parent was killed is left alone while it writes.
         """
@@ -273,7 +273,7 @@ class _Server:
             return length
 
     def create_database(self) -> None:
-        import psycopg
+        import psycopg  # late: `ost` uses this module before anything is installed
 
         try:
             with psycopg.connect(self.url, dbname="postgres", connect_timeout=5, autocommit=True) as server:
@@ -284,7 +284,7 @@ class _Server:
 
     def problem(self, database: str) -> str:
         """Why the server does not let us into the database; empty when it does."""
-        import psycopg  # here, since `ost` uses this module before anything is installed
+        import psycopg  # late, as above
 
         try:
             psycopg.connect(self.url, dbname=database, connect_timeout=5).close()
@@ -303,6 +303,7 @@ class _Server:
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
             if sys.platform == "linux":
                 return pid if os.readlink(f"/proc/{pid}/cwd") == str(self.data.resolve()) else None
+            # Wherever it lies: no other system has a place for it that all agree on.
             shown = subprocess.check_output(["ps", "-wwp", str(pid), "-o", "command="], text=True)  # noqa: S607
             return pid if str(self.data) in shown else None
         except (OSError, ValueError, IndexError, subprocess.CalledProcessError):
@@ -393,7 +394,7 @@ def _can_enter(folder: Path, user: int, group: int) -> bool:
 def _open(path: Path) -> BinaryIO:
     """Open a lock or a log; what root makes belongs to whoever owns the folder."""
     with _ours():
-        file = open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
+        file = open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115  kept open
     if not os.geteuid():
         folder = path.parent.stat()
         os.chown(file.fileno(), folder.st_uid, folder.st_gid)

@@ -22,13 +22,12 @@ PROCESSES = 2  # a fault in one leaves the other
 THREADS = 2  # of a process: where the database is far away, more of them wait for it at once
 HEADER_SECONDS = 10  # a client may take for its headers
 HEADER_BYTES = 65_536  # of a request at most; more is 414 or 431
-GRACE_SECONDS = 8  # a request may still take after SIGTERM; Docker kills after ten
 LIFE_SECONDS = 24 * 3600  # of a process: whatever a library leaks ends with it
 
 
 def serve(host: str, port: int, processes: int, threads: int) -> None:
     """Answer until SIGTERM or SIGINT. Raises ImproperlyConfigured on a setting that a command would refuse."""
-    from ostsite.settings import LOGGING
+    from ostsite.settings import LOGGING, TIMING  # late: they are refused here
 
     os.environ["OST_WEB_SERVER"] = str(os.getpid())  # whom its processes end with, even one that is still starting
     Granian(
@@ -45,7 +44,7 @@ def serve(host: str, port: int, processes: int, threads: int) -> None:
         log_dictconfig=LOGGING,
         respawn_failed_workers=True,
         workers_lifetime=LIFE_SECONDS,
-        workers_kill_timeout=GRACE_SECONDS,
+        workers_kill_timeout=int(TIMING.grace),
     ).serve()
 
 

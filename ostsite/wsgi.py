@@ -15,8 +15,6 @@ from ostsite import database
 
 Answer = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-GRACE_SECONDS = 8  # a request may still take; as in webserver.py, which must not be imported here
-
 
 class WithoutEnvironment:
     """The server lays a request over the process's environment, and the secrets in it have no place in a request."""
@@ -36,7 +34,7 @@ def end_with(parent: int) -> None:
     """End when the process that started this one is gone: an orphan would keep the port from its successor."""
     while os.getppid() == parent:
         time.sleep(1)
-    for _ in range(GRACE_SECONDS):
+    for _ in range(int(settings.TIMING.grace)):
         os.kill(os.getpid(), signal.SIGTERM)  # which the server loses while it starts
         time.sleep(1)
     os._exit(1)

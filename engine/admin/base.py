@@ -130,7 +130,7 @@ class Admin(admin.ModelAdmin):
         rows = list(queryset)
         actor, action = request.user.get_username(), f"delete {self.opts.verbose_name}"[:60]
         Audit.objects.bulk_create([Audit(actor=actor, action=action, subject=str(row)[:150]) for row in rows])
-        return super().log_deletions(request, rows)  # type: ignore[arg-type]
+        return super().log_deletions(request, rows)  # type: ignore[arg-type]  # any rows serve
 
 
 def filtered(each: Any) -> str:

@@ -132,7 +132,7 @@ class Registration(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices = [("", "the usual one"), *((name, name) for name in settings.EMBEDDING_PROVIDERS)]
-        self.fields["provider"].choices = choices  # type: ignore[attr-defined]
+        self.fields["provider"].choices = choices  # type: ignore[attr-defined]  # it is a choice
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -69,7 +69,7 @@ class View(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, idempotency.Replay):
-            return exc.response  # type: ignore[return-value]
+            return exc.response  # type: ignore[return-value]  # kept as it was sent
         return super().handle_exception(exc)
 
     def raise_uncaught_exception(self, exc: Exception) -> NoReturn:
@@ -80,6 +80,7 @@ class View(APIView):
     def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any) -> Any:
         if response.status_code >= 400:
             request.accepted_renderer, request.accepted_media_type = JSONRenderer(), "application/json"
+        # Django's response where a view gives one; DRF's types know only its own.
         made: Any = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
         if isinstance(made, Response):
             made.render()

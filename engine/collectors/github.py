@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.collectors import github_api
-from engine.collectors.github_api import CORE, followed, graphql, next_link, refuse
+from engine.collectors.github_api import CORE, GONE, followed, graphql, next_link, refuse
 from engine.collectors.github_shapes import Camel, item_of, node_of
 from engine.collectors.shapes import Shape, read, sorted_out, whole
 from engine.http import Answer, Client, Refused, Unreadable
@@ -24,8 +24,6 @@ CAP = 1_000  # of one search, whatever its pages
 AT_ONCE = 100  # repositories a page
 MOST_STARS = 1_000_000
 FIRST = date(2008, 1, 1)  # before the first repository
-# What says that a repository is there no more.
-GONE = {404: "not found", 410: "gone", 451: "not available for legal reasons"}
 NAMED = "repo:"
 
 LIGHT = (

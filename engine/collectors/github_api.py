@@ -28,7 +28,8 @@ from engine.http import (
 CORE, SEARCH, GRAPHQL = "core", "search", "graphql"
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 PACE: Mapping[str, float] = {CORE: 600.0, SEARCH: 27.0, GRAPHQL: 600.0}  # a minute, below what GitHub allows
-GONE = (404, 410, 451)  # deleted or private, closed, taken down
+# What says that something is there no more.
+GONE = {404: "not found", 410: "gone", 451: "not available for legal reasons"}
 MOVED = (301, 302, 307, 308)
 MOST_MOVES = 3
 LINK = re.compile(r'<([^<>]{1,4000})>\s*;\s*rel="?([a-z]{1,20})"?')

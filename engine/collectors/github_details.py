@@ -12,11 +12,12 @@ from statistics import median
 from typing import Any
 from urllib.parse import quote
 
-from engine.collectors.github import AT_ONCE, GONE, LIGHT, Gone, fresh
-from engine.collectors.github_api import graphql, next_link, refuse
+from engine.collectors.github import AT_ONCE, LIGHT, Gone, fresh
+from engine.collectors.github_api import GONE, graphql, next_link, refuse
+from engine.collectors.github_nodes import Failed, fault_of, halved, nodes_of
 from engine.collectors.github_shapes import LONGEST_README, READMES, CommitItem, Issues, node_of
 from engine.collectors.shapes import read, storable
-from engine.http import Answer, BadAddress, Client, HttpError, Limited, Quiet, Refused, Unreadable, tidy
+from engine.http import Answer, Client, Limited, Unreadable
 from engine.records import Repository
 
 DETAILED = 25  # repositories in one answer
@@ -54,14 +55,6 @@ LOOK_UP = f"""query($ids: [ID!]!) {{
   nodes(ids: $ids) {{ ... on Repository {{ {LIGHT} }} }}
   rateLimit {{ cost remaining resetAt }}
 }}"""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Its details could not be had this time."""
-
-    node_id: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -124,31 +117,13 @@ def response_hours(issues: Issues | None) -> float | None:
     return round(median(waits), 2) if waits else None
 
 
-def details(graph: Client, ids: Sequence[str], now: datetime) -> Iterator[list[Details | Gone | Failed]]:
+def details(graph: Client, ids: Sequence[str], now: datetime) -> Iterator[Sequence[Details | Gone | Failed]]:
     """All that is told of those, as many as one answer can hold at a time: half as many after each that is too much.
 
     Raises HttpError when that is no matter of how many they are.
     """
     for start in range(0, len(ids), DETAILED):
-        yield from halved(graph, ids[start : start + DETAILED], now)
-
-
-def halved(graph: Client, ids: Sequence[str], now: datetime) -> Iterator[list[Details | Gone | Failed]]:
-    try:
-        found = asked(graph, ids, now)
-    except (Quiet, BadAddress, Limited):
-        raise
-    except HttpError as error:
-        if isinstance(error, Refused) and error.everything:
-            raise
-        if len(ids) == 1:
-            yield [Failed(ids[0], str(error))]
-            return
-        middle = len(ids) // 2
-        yield from halved(graph, ids[:middle], now)
-        yield from halved(graph, ids[middle:], now)
-        return
-    yield found
+        yield from halved(ids[start : start + DETAILED], lambda some: asked(graph, some, now))
 
 
 def asked(graph: Client, ids: Sequence[str], now: datetime) -> list[Details | Gone | Failed]:
@@ -160,14 +135,7 @@ def asked(graph: Client, ids: Sequence[str], now: datetime) -> list[Details | Go
 
 def outcomes_of(ids: Sequence[str], data: Mapping[str, Any], errors: Sequence[Any]) -> list[Details | Gone | Failed]:
     """What became of each node that was asked for. Raises Unreadable."""
-    nodes = data.get("nodes")
-    if not isinstance(nodes, list) or len(nodes) != len(ids):
-        raise Unreadable("GraphQL answers with other nodes than were asked for")
-    wrong = by_place(errors)
-    return [
-        details_of(node_id, node, wrong.get(place, []))
-        for place, (node_id, node) in enumerate(zip(ids, nodes, strict=True))
-    ]
+    return [details_of(*node) for node in nodes_of(ids, data, errors)]
 
 
 def patiently(graph: Client, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
@@ -193,22 +161,10 @@ def looked_up(graph: Client, ids: Sequence[str]) -> tuple[list[Repository | Gone
     return found, dict(skipped)
 
 
-def by_place(errors: Sequence[Any]) -> dict[int, list[dict[str, Any]]]:
-    """The errors of each node, by its place among those asked for."""
-    found: dict[int, list[dict[str, Any]]] = {}
-    for error in errors:
-        path = error.get("path") if isinstance(error, dict) else None
-        if isinstance(path, list) and len(path) > 1 and path[0] == "nodes" and isinstance(path[1], int):
-            found.setdefault(path[1], []).append(error)
-    return found
-
-
 def details_of(node_id: str, value: Any, errors: Sequence[dict[str, Any]]) -> Details | Gone | Failed:
     """What one node tells. A field that an error is about was not told, whatever stands in its place."""
     if not value:
-        if any(error.get("type") == "NOT_FOUND" for error in errors):
-            return Gone("GitHub no longer knows it", node_id)
-        return Failed(node_id, tidy(str(errors[0].get("message", ""))) if errors else "it was not told of")
+        return fault_of(node_id, errors)
     failed = {error["path"][2] for error in errors if len(error["path"]) > 2}
     node = node_of({name: told for name, told in value.items() if name not in failed} if failed else value)
     if isinstance(node, str):

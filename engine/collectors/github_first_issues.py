@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, TypeVar
 
+from engine.collectors.github import Gone
 from engine.collectors.github_api import graphql
-from engine.collectors.github_details import by_place
+from engine.collectors.github_nodes import Failed, fault_of, halved, nodes_of
 from engine.collectors.github_shapes import Camel, Total
 from engine.collectors.shapes import Iso, Shape, Text, read, sorted_out
-from engine.http import BadAddress, Client, HttpError, Limited, Quiet, Refused, Unreadable, tidy
+from engine.http import Client
 
 AT_ONCE = 20  # repositories in one question
-RECHECKED = 50  # issues in one question
 OF_EACH = 20  # issues of a repository, those with the latest news first
 COMMENTS = 10  # of an issue, the last ones
 LONGEST_COMMENT = 2_000  # characters
@@ -67,26 +68,11 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """This repository, or this issue, could not be asked about."""
-
-    node_id: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Stands:
     """How an issue stands now."""
 
     node_id: str
     issue: Found
-
-
-@dataclass(frozen=True)
-class Gone:
-    """It is there no more, or never was."""
-
-    node_id: str
 
 
 class Label(Shape):
@@ -199,7 +185,8 @@ class FirstIssues:
 
     def of(self, ids: Sequence[str]) -> Sequence[Listed | Gone | Failed]:
         """The issues of those repositories, at most AT_ONCE, by their node ids. Raises HttpError."""
-        return halved(ids, lambda some: self.asked(LIST, some, listed, {"labels": self.labels}))
+        answers = halved(ids, lambda some: self.asked(LIST, some, listed, {"labels": self.labels}))
+        return list(chain.from_iterable(answers))
 
     def again(self, ids: Sequence[str]) -> Sequence[Stands | Gone | Failed]:
         """How those issues stand now, by their node ids, in one question. Raises HttpError."""
@@ -212,38 +199,12 @@ class FirstIssues:
         read_as: Callable[[str, Any], Answered | Failed],
         more: Mapping[str, Any],
     ) -> list[Answered | Gone | Failed]:
-        """One answer. Null says that something is gone only where an error beside it says so too."""
+        """One answer."""
         data, errors = graphql(self.graph, query, {"ids": list(ids), **more})
-        nodes, wrong = data.get("nodes"), by_place(errors)
-        if not isinstance(nodes, list) or len(nodes) != len(ids):
-            raise Unreadable("GraphQL answers with other nodes than were asked for")
         return [
-            fault_of(pk, wrong[at]) if node is None and at in wrong else read_as(pk, node)
-            for at, (pk, node) in enumerate(zip(ids, nodes, strict=True))
+            fault_of(pk, wrong) if node is None and wrong else read_as(pk, node)
+            for pk, node, wrong in nodes_of(ids, data, errors)
         ]
-
-
-def halved(
-    ids: Sequence[str], ask: Callable[[Sequence[str]], list[Listed | Gone | Failed]]
-) -> list[Listed | Gone | Failed]:
-    """What is too much for one answer is asked for in two; one that fails alone is told as failed."""
-    try:
-        return ask(ids)
-    except (Quiet, BadAddress, Limited):
-        raise  # nothing is too much: GitHub wants to be left alone
-    except HttpError as error:
-        if isinstance(error, Refused) and error.everything:
-            raise
-        if len(ids) == 1:
-            return [Failed(ids[0], str(error))]
-    return [*halved(ids[: len(ids) // 2], ask), *halved(ids[len(ids) // 2 :], ask)]
-
-
-def fault_of(pk: str, errors: Sequence[Mapping[str, Any]]) -> Gone | Failed:
-    """What a null means."""
-    if any(error.get("type") == "NOT_FOUND" for error in errors):
-        return Gone(pk)
-    return Failed(pk, tidy(str(errors[0].get("message") or "no answer")))
 
 
 def listed(pk: str, value: Any) -> Listed | Failed:

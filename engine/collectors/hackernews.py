@@ -40,9 +40,9 @@ class Hit(Shape):
 
 class Found(Shape):
     hits: list[Any]
-    nbHits: Count  # noqa: N815
-    nbPages: Count = 1  # noqa: N815
-    exhaustiveNbHits: bool = True  # noqa: N815
+    nbHits: Count  # noqa: N815  as above
+    nbPages: Count = 1  # noqa: N815  as above
+    exhaustiveNbHits: bool = True  # noqa: N815  as above
 
 
 class Item(Shape):

@@ -47,6 +47,7 @@ class Progress:
 def progress() -> Mapping[int, list[Progress]]:
     """By the id of each model, in the order of the tables; by one query however many there are."""
     parts = [
+        # The names come from the models.
         f"SELECT {at} AS place, model_id, count(*), count(vector), count(*) FILTER (WHERE {WAITS}),"  # noqa: S608
         f" count(*) FILTER (WHERE vector_hash <> text_hash AND quarantined_at IS NOT NULL),"
         f" min(wanted_at) FILTER (WHERE {WAITS}), min(generated_at), max(generated_at)"

@@ -45,7 +45,7 @@ def counted(model: EmbeddingModel, texts: int) -> Iterator[None]:
             yield
     except PutOff:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is counted by its kind and rises on
         ERRORS.add(model.provider, next(name for kind, name in ERROR_TYPES if isinstance(error, kind)))
         raise
     EMBEDDINGS.add(*labels, by=texts)

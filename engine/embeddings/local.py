@@ -60,7 +60,7 @@ class LocalEmbedder:
         """A model does not survive a fork: its threads stay behind. The child loads its own, and lets go of none."""
         if self._process != os.getpid():
             left = [*self._of_parent, self._model, self._fast]
-            self.__init__(self.name, self.dimensions)  # type: ignore[misc]
+            self.__init__(self.name, self.dimensions)  # type: ignore[misc]  # begun anew
             self._of_parent = left
 
     def _halving(self, texts: Sequence[str]) -> Any:
@@ -100,10 +100,10 @@ class LocalEmbedder:
         self._model = model
 
     def _sentence_transformer(self, source: str) -> Any:
-        device = None if settings.EMBEDDING_DEVICE == "auto" else settings.EMBEDDING_DEVICE
-        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import SentenceTransformer  # late: with torch it takes seconds
         from transformers.utils import logging as transformers_logging
 
+        device = None if settings.EMBEDDING_DEVICE == "auto" else settings.EMBEDDING_DEVICE
         transformers_logging.disable_progress_bar()
         try:
             model = SentenceTransformer(source, device=device)

@@ -61,6 +61,7 @@ def moment(text: str) -> datetime:
     """A time of day, or the beginning of a year or of a month."""
     if len(text) > len("2026-01-01"):
         return datetime.fromisoformat(text)
+    # Three numbers, which mypy cannot count.
     return datetime(*[int(part) for part in (text + "-01-01").split("-")[:3]], tzinfo=UTC)  # type: ignore[arg-type,misc]
 
 

@@ -197,7 +197,7 @@ def test_a_renamed_one_is_found_by_the_old_name():
     assert (found.full_name, found.github_id, found.asked_as) == ("octo/other", 1, "octo/tool1")
 
 
-@pytest.mark.parametrize(("status", "reason"), github.GONE.items())
+@pytest.mark.parametrize(("status", "reason"), github_api.GONE.items())
 def test_one_that_is_no_more_is_gone_for_a_reason(status, reason):
     with Server(GitHub()) as server:
         server.faults.script("/repos/octo/tool", Reply({"message": "x"}, status))

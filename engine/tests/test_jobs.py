@@ -582,7 +582,7 @@ def test_a_schedule_of_ours_names_a_job_that_exists(plan):
 
 
 def test_schedules_of_ours_start_pipelines_that_exist(settings):
-    from ostsite.settings import PIPELINES
+    from ostsite.settings import PIPELINES  # late: those of the site; the tests have others
 
     assert {plan.arguments[0] for plan in SCHEDULES if plan.job == "start"} <= set(PIPELINES)
 

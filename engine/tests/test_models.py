@@ -30,13 +30,6 @@ def narrow(settings) -> None:
 
 
 @pytest.fixture
-def live() -> EmbeddingModel:
-    model = EmbeddingModel.objects.live()
-    EmbeddingModel.objects.filter(pk=model.pk).update(used_at=timezone.now())
-    return model
-
-
-@pytest.fixture
 def other(live) -> EmbeddingModel:
     return registering.register(OTHER, "olga")
 

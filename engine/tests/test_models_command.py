@@ -5,20 +5,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
 
 from engine.commands import Refused
 from engine.ledger import NotAllowed
-from engine.models import EmbeddingModel
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def live() -> EmbeddingModel:
-    model = EmbeddingModel.objects.live()
-    EmbeddingModel.objects.filter(pk=model.pk).update(used_at=timezone.now())
-    return model
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("live")]
 
 
 def models(*arguments: str) -> str:

@@ -26,13 +26,6 @@ def operator():
 
 
 @pytest.fixture
-def live() -> EmbeddingModel:
-    model = EmbeddingModel.objects.live()
-    EmbeddingModel.objects.filter(pk=model.pk).update(used_at=timezone.now())
-    return model
-
-
-@pytest.fixture
 def other(live) -> EmbeddingModel:
     return registering.register(Named("local", "another", 12), "olga")
 

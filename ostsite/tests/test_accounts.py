@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from engine.models import Audit
+from ostsite.management.commands.reset_link import Command as ResetLink
 from ostsite.tests.people import PASSWORD, code_for, code_of, confirmed, person, staff, visits
 from recommendations.models import Profile
 
@@ -272,9 +273,7 @@ def follow(link: str) -> Client:
 
 
 def reset_link(capsys, *arguments: str) -> tuple[int, str, str]:
-    from ostsite.management.commands.reset_link import Command
-
-    return Command().ended(["manage.py", "reset_link", *arguments]), *capsys.readouterr()
+    return ResetLink().ended(["manage.py", "reset_link", *arguments]), *capsys.readouterr()
 
 
 def test_an_imported_user_sets_a_password_by_the_operators_link(client, capsys):

@@ -26,7 +26,6 @@ from django.db import ProgrammingError, connection, transaction
 
 from engine import metrics
 from ostsite import environment
-from ostsite.webserver import GRACE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -233,7 +232,7 @@ def test_the_webs_role_changes_no_table(roles, statement):
 
 
 def test_nobody_is_killed_while_they_end():
-    longest = max(settings.TIMING.grace, GRACE_SECONDS)
+    longest = settings.TIMING.grace
     assert all(int(COMPOSE["services"][name]["stop_grace_period"].rstrip("s")) > longest + 5 for name in OURS)
     served = [pod for name, pod in pods() if "Deployment" in name]
     assert len(served) == 2

@@ -85,7 +85,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 def agreeing(home: Path, precision: str) -> "Compiled":
     """The model, when it says here what sentence-transformers said at the export. Raises NotFast."""
-    from engine.embeddings.fast.compiled import Compiled
+    from engine.embeddings.fast.compiled import Compiled  # late: it imports OpenVINO
 
     try:
         model = Compiled(home)
@@ -120,7 +120,7 @@ def export(name: str, precision: str, home: Path) -> None:
 
 def write(name: str, precision: str, folder: Path) -> dict[str, Any]:
     """The model traced by torch and read by OpenVINO, its tokenizer, and what it says of the texts of agreement."""
-    import openvino as ov
+    import openvino as ov  # late, as torch and all that imports them: they take seconds
     from sentence_transformers import SentenceTransformer
 
     from engine.embeddings.fast.graph import traced
@@ -131,7 +131,7 @@ def write(name: str, precision: str, folder: Path) -> dict[str, Any]:
     tokenizer.save(str(folder / "tokenizer.json"))
     model = traced(source)
     if precision == BULK:
-        from engine.embeddings.fast.quantising import quantised
+        from engine.embeddings.fast.quantising import quantised  # late, as above
 
         model = quantised(model, samples(tokenizer, tokens))
     ov.save_model(model, folder / "model.xml", compress_to_fp16=True)
@@ -144,7 +144,7 @@ def write(name: str, precision: str, folder: Path) -> dict[str, Any]:
 
 def samples(tokenizer: Any, tokens: int) -> Iterator[list[Any]]:
     """Texts of the sample data, each as the model is given it."""
-    from engine.embeddings.fast.compiled import padded
+    from engine.embeddings.fast.compiled import padded  # late, as above
 
     tokenizer.no_padding()
     tokenizer.enable_truncation(tokens)

@@ -29,7 +29,7 @@ class Bounded(httpx.AsyncBaseTransport):
             if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
                 raise TooLong("packed, which was not asked for", request=request)
             content = bytearray()
-            async for part in response.stream:  # type: ignore[union-attr]
+            async for part in response.stream:  # type: ignore[union-attr]  # it is an asynchronous one
                 content += part
                 if len(content) > LONGEST:
                     raise TooLong(f"longer than {LONGEST:,} bytes", request=request)
@@ -47,7 +47,7 @@ def connection(process: int) -> httpx.AsyncClient:
 @cache
 def client(route: Route, process: int) -> Any:
     """OpenAI's client on our connections: LiteLLM's own would follow redirects and read without bound."""
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI  # late, as LiteLLM is
 
     return AsyncOpenAI(
         api_key=route.api_key or "none", base_url=route.api_base, http_client=connection(process), max_retries=0

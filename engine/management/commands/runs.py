@@ -80,9 +80,9 @@ def step_facts(step: Step, changed: dict[str, int]) -> dict[str, Any]:
 
 def changes(run: Run, step: Step) -> dict[str, int]:
     """What the stage counts more or less than in the partition's run before; {} where there is none to compare."""
-    if run.before is None or step.fence != run.fence:  # type: ignore[attr-defined]
+    if run.before is None or step.fence != run.fence:  # type: ignore[attr-defined]  # newest() gives it
         return {}
-    then, now = run.before.get(step.name, {}), run.counts.get(step.name, {})  # type: ignore[attr-defined]
+    then, now = run.before.get(step.name, {}), run.counts.get(step.name, {})  # type: ignore[attr-defined]  # as above
     differences = {key: now.get(key, 0) - then.get(key, 0) for key in {**then, **now}}
     return {key: change for key, change in differences.items() if change}
 

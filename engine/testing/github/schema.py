@@ -101,7 +101,7 @@ def unbounded() -> None:
     raise Refused(message, "MISSING_PAGINATION_BOUNDARIES")
 
 
-def linked(it: Issue, includeClosedPrs: bool = False, **page: Any) -> Thing:  # noqa: N803
+def linked(it: Issue, includeClosedPrs: bool = False, **page: Any) -> Thing:  # noqa: N803  their name
     """The pull requests that would close an issue, of which nothing but their number is known."""
     return count(range(it.linked_pulls))(**page)
 
@@ -214,8 +214,8 @@ class Schema:
         pulls: bool,
         states: str | Sequence[str] = ("OPEN", "CLOSED"),
         labels: Sequence[str] = (),
-        orderBy: Arguments | None = None,  # noqa: N803
-        filterBy: Arguments | None = None,  # noqa: N803
+        orderBy: Arguments | None = None,  # noqa: N803  their name
+        filterBy: Arguments | None = None,  # noqa: N803  their name
         **page: Any,
     ) -> Thing:
         """Issues with any of the labels. Of all open ones the repository may tell more than its world holds."""
@@ -299,7 +299,7 @@ def topic(name: str) -> Thing:
     return Thing("RepositoryTopic", {"id": f"RT_{number_of(name):x}", "topic": named("Topic", name)})
 
 
-def languages(repo: Repo, orderBy: Arguments | None = None, **page: Any) -> Thing:  # noqa: N803
+def languages(repo: Repo, orderBy: Arguments | None = None, **page: Any) -> Thing:  # noqa: N803  their name
     rows = list(repo.languages.items())
     if orderBy:
         rows.sort(key=lambda row: row[1], reverse=orderBy["direction"] == "DESC")

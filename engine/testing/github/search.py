@@ -271,8 +271,8 @@ STATES: dict[str, Test] = {
     "open": lambda issue: issue.state == "open",
     "closed": lambda issue: issue.state == "closed",
 }
-IS_ISSUE: Test = lambda issue: not issue.is_pull_request  # noqa: E731
-IS_PULL: Test = lambda issue: issue.is_pull_request  # noqa: E731
+IS_ISSUE: Test = lambda issue: not issue.is_pull_request  # noqa: E731  a row of a table
+IS_PULL: Test = lambda issue: issue.is_pull_request  # noqa: E731  a row of a table
 
 ISSUES = Kind(
     qualifiers={

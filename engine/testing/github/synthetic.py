@@ -76,7 +76,7 @@ GAPS: Sequence[tuple[int, int, dict[str, object]]] = (  # of so many repositorie
 
 def synthetic(n: int, seed: int = 0, today: datetime = LATELY) -> list[Repo]:
     """So many repositories, with 10 to 100,000 stars. A few are archived or forks, or lack what others tell."""
-    random = Random(f"repositories {seed}")  # noqa: S311
+    random = Random(f"repositories {seed}")  # noqa: S311  sample data
     return [mended(made(random, at, today), at) for at in range(n)]
 
 
@@ -145,7 +145,7 @@ def synthetic_issues(
     repositories: Sequence[Repo], each: int = 3, seed: int = 0, today: datetime = LATELY, days: int = 3
 ) -> list[Issue]:
     """So many issues of each repository, opened in the days before `today`; every seventh is a pull request."""
-    random = Random(f"issues {seed}")  # noqa: S311
+    random = Random(f"issues {seed}")  # noqa: S311  sample data
     return [issue(random, repo, number, today, days) for repo in repositories for number in range(1, each + 1)]
 
 

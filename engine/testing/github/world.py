@@ -181,9 +181,6 @@ class World(Upstream):
         """Taken down for a claim of copyright."""
         self.change(full_name, blocked=True)
 
-    def archive(self, full_name: str) -> None:
-        self.change(full_name, archived=True)
-
     def change(self, full_name: str, **facts: object) -> None:
         """Set fields of a repository."""
         with self.lock:

@@ -29,7 +29,7 @@ def alone(connection: BaseDatabaseWrapper) -> Iterator[None]:
         time.sleep(PAUSE)
     try:
         yield
-    except BaseException:
+    except BaseException:  # however it ends, no lock stays, though the session may take no statement now
         connection.close()
         raise
     answer(connection, "SELECT pg_advisory_unlock(%s)")
