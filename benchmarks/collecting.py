@@ -152,6 +152,8 @@ def requests(servers: dict[str, Server]) -> Counter[str]:
 
 
 def found(github: Upstream) -> list[object]:
+    """What a search can find of its world."""
+    assert isinstance(github, GitHub)
     return [repo for repo in github.seen_repositories() if not repo.fork and repo.pushed_at]
 
 

@@ -108,8 +108,11 @@ class Line:
     """A connection that is kept, and no more of HTTP than it takes: a library's client would need half the machine."""
 
     def __init__(self, port: int) -> None:
-        self.port, self.asked = port, 0
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.port = port
+        self.dial()
+
+    def dial(self) -> None:
+        self.asked, self.socket = 0, socket.create_connection(("127.0.0.1", self.port))
 
     def ask(self, path: str, key: str) -> None:
         signed = f"Authorization: Bearer {key}\r\n" if key else ""
@@ -126,7 +129,7 @@ class Line:
         self.asked += 1
         if self.asked == KEPT or b"connection: close" in head.lower():
             self.socket.close()
-            self.__init__(self.port)
+            self.dial()
 
     def received(self) -> bytes:
         got = self.socket.recv(65_536)
