@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from benchmarks.table import Row, seconds
 from engine.bulk import copy_into
 from engine.models import EmbeddingModel
-from recommendations.generations import COLUMNS, as_stored, named
+from recommendations.generations import COLUMNS, named, with_json
 from recommendations.models import Generation, Profile, Project, Recommendation, Weights
 
 PEOPLE, KEPT = 1_000, 50
@@ -42,7 +42,7 @@ def row(draft: int, user: int, project: int, rank: int) -> tuple[object, ...]:
 
 
 def by_copy(rows: list[tuple[object, ...]]) -> None:
-    copy_into(Recommendation._meta.db_table, COLUMNS, [as_stored(each) for each in rows])
+    copy_into(Recommendation._meta.db_table, COLUMNS, [with_json(each) for each in rows])
 
 
 def by_objects(rows: list[tuple[object, ...]]) -> None:

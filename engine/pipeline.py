@@ -83,8 +83,8 @@ class Asset:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Stages in order. aliases: other names people know a stage by, name -> stage. assets: what is made, each after
-    those that it comes from; job: the name people know all of it by.
+    """Stages in order. assets: what is made, each after those that it comes from; job: the name people know all of it
+    by. A stage is known by its assets' names too, and by aliases, name -> stage.
 
     days: of a pipeline that goes by days, those that have something to work on, the earliest first. A run of a source
     goes through `collecting` and through nothing else. known: the sources there are; sources: those that are on.
@@ -117,9 +117,10 @@ class Pipeline:
         """The stages of those names in the pipeline's order; all of them when none is named."""
         stages = self.of(source)
         known = {stage.name for stage in stages}
-        wanted = {self.aliases.get(name, name) for name in names}
+        others = {**{asset.name: asset.stage for asset in self.assets}, **self.aliases}
+        wanted = {others.get(name, name) for name in names}
         if wanted - known:
-            aliases = sorted(alias for alias, name in self.aliases.items() if name in known)
+            aliases = sorted(alias for alias, name in others.items() if name in known - {alias})
             raise UnknownStage(
                 f"unknown stage {min(wanted - known)!a}; allowed: {', '.join(stage.name for stage in stages)}"
                 + (f", or {', '.join(aliases)}" if aliases else "")

@@ -77,7 +77,7 @@ def open_draft(fresh: Wanted, fence: int, anew: bool) -> Clustering:
             "inputs": fresh.inputs,
         },
     )
-    if draft.inputs != fresh.inputs or not Clustering.objects.filter(pk=draft.pk, fence__lte=fence).update(fence=fence):
+    if draft.inputs != fresh.inputs or not Clustering.objects.take_over(draft, fence):
         raise LeaseLost(f"the draft of {fresh.day} was taken over")
     draft.refresh_from_db()
     return draft

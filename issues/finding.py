@@ -32,10 +32,11 @@ def fill(draft: Clustering, fence: int) -> Counter[str]:
     items, vectors = loaded(draft)
     found = clustering.cluster(vectors, draft.method, SEED, words_of(texts(draft)))
     with transaction.atomic():
-        mine = Clustering.objects.filter(pk=draft.pk, fence=fence, state=Clustering.State.DRAFT)
         figures = {"items": len(items), "outlier_ratio": found.outlier_ratio if len(items) else None}
         used = clustering.parameters(draft.method, len(items))
-        if not mine.update(finished=True, outcome=outcome(found), parameters=used, **figures):
+        if not Clustering.objects.held(draft, fence).update(
+            finished=True, outcome=outcome(found), parameters=used, **figures
+        ):
             raise LeaseLost(f"{draft} was taken over")
         draft.clusters.all().delete()
         draft.assignments.all().delete()

@@ -28,8 +28,7 @@ def publication(draft: Clustering, fence: int) -> Callable[[], None]:
         law = folding.law()
         matches = identity.match(found_of(draft), known_of(draft, law, same_day=True), known_of(draft, law))
         Clustering.objects.filter(day=draft.day, state=Clustering.State.LIVE).update(state=Clustering.State.RETIRED)
-        mine = Clustering.objects.filter(pk=draft.pk, fence=fence, state=Clustering.State.DRAFT)
-        if not mine.update(state=Clustering.State.LIVE, published_at=Now()):
+        if not Clustering.objects.held(draft, fence).update(state=Clustering.State.LIVE, published_at=Now()):
             raise LeaseLost(f"{draft} was taken over")
         settle(draft, matches, law)
 

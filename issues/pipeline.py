@@ -25,13 +25,6 @@ ISSUES = Pipeline(
     known=KNOWN,
     sources=sources,
     assets=ASSETS,
-    # The asset names of the Dagster pipeline, for those who know it by them.
-    aliases={
-        "raw_items": "collect",
-        "bronze.raw_items": "collect",
-        "clusters": "cluster",
-        "silver.clusters": "cluster",
-        "issues": "label",
-        "gold.issues": "label",
-    },
+    # As the Dagster pipeline calls its assets, without their schemas.
+    aliases={"raw_items": "collect", "clusters": "cluster", "issues": "label"},
 )

@@ -75,8 +75,8 @@ def label(scope: Scope) -> Work:
     for made in labelling.label(chosen):
         yield Counter({"failed" if made.state == Label.State.FAILED else made.state: 1})
     if chosen.state == Clustering.State.DRAFT:
-        claimed = Clustering.objects.filter(pk=chosen.pk, fence__lte=scope.fence).update(fence=scope.fence)
-        return issuing.publication(chosen, scope.fence) if claimed else None
+        mine = Clustering.objects.take_over(chosen, scope.fence)
+        return issuing.publication(chosen, scope.fence) if mine else None
     return issuing.amendment(chosen)
 
 

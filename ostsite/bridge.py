@@ -27,7 +27,7 @@ from issues.pages.rows import READ, shown
 from ostsite import matching
 from ostsite.matching import Index, Match, Post, Problem
 from recommendations import holding, scoring
-from recommendations.catalogue import Terms, vectors_of
+from recommendations.catalogue import Terms
 from recommendations.holding import Served
 from recommendations.models import Project
 from recommendations.models.taxonomy import load_taxonomy
@@ -347,7 +347,7 @@ def nearest(at: int, served: Served) -> list[int]:
     ids = np.sort(np.array(seen[:COMPARED], dtype=np.int64))
     if not len(ids):
         return []
-    vectors = vectors_of("issues_issueembedding", served.model, ids)
+    vectors = IssueEmbedding.objects.vectors_of(served.model, ids)
     catalogue = served.loaded.catalogue
     cosines = scoring.centred(vectors, catalogue.centre) @ catalogue.vectors[at]
     return [int(pk) for pk in ids[np.lexsort((-ids, -cosines))][:NEAREST]]
@@ -380,7 +380,7 @@ def in_areas_of(user: User, issues: Sequence[Issue]) -> list[Hurt]:
     served, loaded = shelf.served, shelf.served.loaded
     (person,) = block_of_people(loaded, served.model, np.array([user.pk], dtype=np.int64), {user.pk: user.username})
     ids = np.array([issue.pk for issue in issues], dtype=np.int64)
-    vectors = vectors_of("issues_issueembedding", served.model, np.sort(ids))
+    vectors = IssueEmbedding.objects.vectors_of(served.model, np.sort(ids))
     plain = vectors[np.searchsorted(np.sort(ids), ids)]
     meaning = scoring.semantic(scoring.centred(plain, loaded.catalogue.centre), person.taste(loaded.catalogue))
     found = []

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from django.db.models import QuerySet
 
-from engine.bulk import copy_out_vectors
 from engine.models import EmbeddingModel
-from engine.vectors import Matrix, digest, unit
+from engine.vectors import Matrix, digest
 from recommendations import scoring
 from recommendations.company import Company
-from recommendations.models import Category, Project, ProjectCategory, ProjectTechStack, TechStack
+from recommendations.models import Category, Project, ProjectCategory, ProjectEmbedding, ProjectTechStack, TechStack
 from recommendations.scoring import Catalogue, Floats, Positions
 
 
@@ -87,7 +86,7 @@ def load(model: EmbeddingModel) -> Loaded:
     return Loaded(
         catalogue=Catalogue(
             ids=ids,
-            vectors=vectors_of("recommendations_projectembedding", model, ids),
+            vectors=ProjectEmbedding.objects.vectors_of(model, ids),
             centre=np.zeros(model.dimensions, dtype=np.float32),
             categories=linked(ProjectCategory.objects.all(), "project_id", "category_id", ids, categories),
             stacks=linked(ProjectTechStack.objects.all(), "project_id", "stack_id", ids, stacks),
@@ -103,19 +102,6 @@ def load(model: EmbeddingModel) -> Loaded:
 
 def seconds(moment: datetime | None) -> float:
     return np.nan if moment is None else moment.timestamp()
-
-
-def vectors_of(table: str, model: EmbeddingModel, ids: Positions) -> Matrix:
-    """The unit vectors of those subjects (ids ascending), a zero row where there is none. (n,) -> (n, d)."""
-    found, vectors = copy_out_vectors(
-        f"SELECT subject_id::bigint, vector FROM {table}"  # noqa: S608  a constant of ours
-        " WHERE model_id = %s AND vector IS NOT NULL AND subject_id = ANY(%s) ORDER BY subject_id",
-        [model.pk, ids.tolist()],
-        model.dimensions,
-    )
-    matrix = np.zeros((len(ids), model.dimensions), dtype=np.float32)
-    matrix[np.searchsorted(ids, found)] = unit(vectors)
-    return matrix
 
 
 def linked(links: QuerySet[Any], subject: str, term: str, ids: Positions, terms: Terms) -> Matrix:

@@ -85,7 +85,7 @@ def open_draft(fresh: Wanted, fence: int) -> Generation:
             "inputs_at": fresh.inputs_at,
         },
     )
-    Generation.objects.filter(pk=draft.pk, fence__lte=fence).update(fence=fence)
+    Generation.objects.take_over(draft, fence)
     draft.refresh_from_db()
     return draft
 
@@ -164,13 +164,12 @@ def named(values: Sequence[float]) -> dict[str, float]:
 def add(draft: Generation, rows: Sequence[tuple[Any, ...]], through: int, fence: int) -> None:
     """Write one block. Raises LeaseLost when a later claim has the draft."""
     with transaction.atomic():
-        mine = Generation.objects.filter(pk=draft.pk, fence=fence, state=Generation.State.DRAFT)
-        if not mine.update(done_through=through):
+        if not Generation.objects.held(draft, fence).update(done_through=through):
             raise LeaseLost(f"{draft} was taken over")
-        copy_into(Recommendation._meta.db_table, COLUMNS, [as_stored(row) for row in rows])
+        copy_into(Recommendation._meta.db_table, COLUMNS, [with_json(row) for row in rows])
 
 
-def as_stored(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def with_json(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(Jsonb(value) if isinstance(value, dict) else value for value in row)
 
 
@@ -179,8 +178,7 @@ def publication(draft: Generation, fence: int) -> Callable[[], None]:
 
     def go_live() -> None:
         Generation.objects.filter(state=Generation.State.LIVE).update(state=Generation.State.RETIRED)
-        mine = Generation.objects.filter(pk=draft.pk, fence=fence, state=Generation.State.DRAFT)
-        if not mine.update(state=Generation.State.LIVE, published_at=Now()):
+        if not Generation.objects.held(draft, fence).update(state=Generation.State.LIVE, published_at=Now()):
             raise LeaseLost(f"{draft} was taken over")
 
     return go_live

@@ -34,7 +34,9 @@ class Said(NamedTuple):
     interest: str = ""
 
 
-class Heard(NamedTuple):
+class Quote(NamedTuple):
+    """The sentence that says something, and how surely."""
+
     confidence: float
     sentence: str
 
@@ -46,12 +48,12 @@ class Reader:
         self.found = Found(Category.objects.all(), TechStack.objects.all())
         self.mark = digest(self.found.taxonomy.version, str(listening.RULES_VERSION), str(LEAST))
 
-    def facts(self, sentences: Collection[Sentence], projects: Projects) -> dict[Said, Heard]:
+    def facts(self, sentences: Collection[Sentence], projects: Projects) -> dict[Said, Quote]:
         """What a message says; of several sentences that say the same the surest."""
-        surest: dict[Said, Heard] = {}
+        surest: dict[Said, Quote] = {}
         for sentence in sentences:
             for said, confidence in self.named(sentence, projects):
-                heard = Heard(round(confidence * sentence.belief, 4), sentence.text)
+                heard = Quote(round(confidence * sentence.belief, 4), sentence.text)
                 if heard.confidence >= max(LEAST, surest.get(said, heard).confidence):
                     surest[said] = heard
         return surest
@@ -175,7 +177,7 @@ NEW_SAYINGS = """
 """
 
 
-def write(heard: Mapping[tuple[int, int], Mapping[Said, Heard]], messages: list[int]) -> set[int]:
+def write(heard: Mapping[tuple[int, int], Mapping[Said, Quote]], messages: list[int]) -> set[int]:
     """Make what those messages say just this; returns the facts that are said. (message, user) -> what is said."""
     rows = [
         (user, *said, message, surest.sentence, surest.confidence)

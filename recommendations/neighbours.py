@@ -8,10 +8,10 @@ from django.db import connection
 from engine.models import EmbeddingModel
 from engine.vectors import Matrix
 from recommendations import scoring, spoken
-from recommendations.catalogue import Loaded, vectors_of
+from recommendations.catalogue import Loaded
 from recommendations.company import Company, Voice, centre_of
 from recommendations.inputs import RUNNING_PROJECT
-from recommendations.models import Interaction
+from recommendations.models import Interaction, MessageEmbedding
 from recommendations.people import interactions
 from recommendations.scoring import Positions
 
@@ -50,7 +50,7 @@ def centres_of(users: Positions, loaded: Loaded, model: EmbeddingModel) -> dict[
     """By user what they write about, where vectors say so; two queries."""
     heard = spoken.heard_by(users)
     ids = np.unique(np.array([pk for each in heard.values() for pk in each.messages], dtype=np.int64))
-    plain = vectors_of("recommendations_messageembedding", model, ids)
+    plain = MessageEmbedding.objects.vectors_of(model, ids)
     vectors = dict(zip(ids.tolist(), scoring.centred(plain, loaded.catalogue.centre), strict=True))
     found = {pk: [vectors[each] for each in heard[pk].messages if vectors[each].any()] for pk in sorted(heard)}
     return {pk: centre_of(np.stack(rows)) for pk, rows in found.items() if rows}

@@ -11,8 +11,8 @@ from engine.models import EmbeddingModel
 from engine.postgresql import prepared
 from engine.vectors import Matrix
 from recommendations import scoring, spoken
-from recommendations.catalogue import Loaded, Terms, vectors_of
-from recommendations.models import Interaction, Profile
+from recommendations.catalogue import Loaded, Terms
+from recommendations.models import Interaction, MessageEmbedding, Profile, ProfileEmbedding
 from recommendations.scoring import Catalogue, Person, Positions
 from recommendations.spoken import Heard
 
@@ -53,7 +53,7 @@ def block_of_people(
 
     names: their own, where known. words: with what they wrote; else as if they had not.
     """
-    texts = scoring.centred(vectors_of("recommendations_profileembedding", model, ids), loaded.catalogue.centre)
+    texts = scoring.centred(ProfileEmbedding.objects.vectors_of(model, ids), loaded.catalogue.centre)
     categories, stacks, wrote = said_by(loaded, ids)
     heard = spoken.heard_by(wrote) if words and len(wrote) else {}
     liked, never = interactions(loaded.catalogue, ids, {pk: each.pinned for pk, each in heard.items() if each.pinned})
@@ -88,7 +88,7 @@ def with_words(
 ) -> list[Person]:
     """The same people with what they wrote; the vectors of all their messages by one query."""
     ids = np.unique(np.array([pk for each in heard.values() for pk in each.messages], dtype=np.int64))
-    plain = vectors_of("recommendations_messageembedding", model, ids) if len(ids) else None
+    plain = MessageEmbedding.objects.vectors_of(model, ids) if len(ids) else None
     vectors = (
         {} if plain is None else dict(zip(ids.tolist(), scoring.centred(plain, loaded.catalogue.centre), strict=True))
     )

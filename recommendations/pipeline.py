@@ -1,6 +1,6 @@
-"""enrich | ready | embed | score: from a project as its source gave it to what each person is recommended.
+"""enrich | ready | embed | engage | score: from a project as its source gave it to what each person is recommended.
 
-collect | commits | details: from GitHub to a project.
+collect | commits | details | first_issues: from GitHub to a project.
 """
 
 from engine.collecting import sources_on
@@ -41,19 +41,4 @@ RECOMMENDATIONS = Pipeline(
     sources=lambda: sources_on(PIPELINE),
     assets=ASSETS,
     job="training_data_pipeline",
-    # The asset names of OST Data Engine, for those who know the pipeline by them.
-    aliases={
-        "github_scraping": "collect",
-        "github_data_ready": "details",
-        "project_mappings": "enrich",
-        "mappings_ready": "ready",
-        "dbt_projects_asset": "enrich",
-        "dbt_project_enriched_data_asset": "enrich",
-        "dbt_user_embeddings_data_asset": "enrich",
-        "project_semantic_embeddings_asset": "embed",
-        "user_embeddings": "embed",
-        "project_hybrid_embeddings_asset": "score",
-        "dbt_user_project_similarities_asset": "score",
-        "user_project_similarities_asset": "score",
-    },
 )

@@ -11,7 +11,7 @@ from engine.bulk import copy_in
 from engine.models import EmbeddingModel
 from engine.vectors import Matrix, digest
 from recommendations import scoring
-from recommendations.catalogue import Positions, vectors_of
+from recommendations.catalogue import Positions
 from recommendations.models import Category, CategoryEmbedding, ProjectCategory, ProjectEmbedding
 
 PROJECTS_AT_ONCE = 5000
@@ -48,7 +48,7 @@ def place(model: EmbeddingModel) -> Iterator[tuple[int, int]]:
     ids = np.array(Category.objects.order_by("pk").values_list("pk", flat=True), dtype=np.int64)
     if not len(ids):
         return
-    categories = vectors_of("recommendations_categoryembedding", model, ids)
+    categories = CategoryEmbedding.objects.vectors_of(model, ids)
     centre = middle_of(categories)
     categories = scoring.centred(categories, centre)
     after = 0
@@ -63,7 +63,7 @@ def place(model: EmbeddingModel) -> Iterator[tuple[int, int]]:
             if not rows:
                 return
             projects = np.array([row[0] for row in rows], dtype=np.int64)
-            vectors = vectors_of("recommendations_projectembedding", model, projects)
+            vectors = ProjectEmbedding.objects.vectors_of(model, projects)
             placed = nearest(scoring.centred(vectors, centre), categories)
             near = write(projects, [row[1] for row in rows], ids, placed)
         yield len(rows), near

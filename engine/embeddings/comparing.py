@@ -11,10 +11,9 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from engine.bulk import copy_out_vectors
 from engine.embeddings import filling, registering
 from engine.models import Embedding, EmbeddingModel
-from engine.vectors import Matrix, Numbers, agreement, nearer, unit
+from engine.vectors import Numbers, agreement, nearer
 
 SAMPLE = 200  # subjects of a table whose neighbours are compared
 NEIGHBOURS = 10
@@ -106,10 +105,10 @@ def spread(ids: Numbers, count: int) -> Numbers:
 
 def neighbours(table: type[Embedding], model: EmbeddingModel, ids: Numbers, sample: Numbers) -> Numbers:
     """The ids of those nearest to each of the sample, itself left out. (n, NEIGHBOURS)."""
-    asked = vectors_of(table, model, sample)
+    asked = table.objects.vectors_of(model, sample)
     held = np.zeros((len(sample), 0), dtype=np.int64), np.zeros((len(sample), 0), dtype=np.float32)
     for block in blocks(ids):
-        cosines = asked @ vectors_of(table, model, block).T
+        cosines = asked @ table.objects.vectors_of(model, block).T
         cosines[sample[:, None] == block[None, :]] = -2  # itself
         held = nearer(held, block, cosines, NEIGHBOURS)
     return held[0]
@@ -118,19 +117,6 @@ def neighbours(table: type[Embedding], model: EmbeddingModel, ids: Numbers, samp
 def blocks(ids: Numbers) -> Iterator[Numbers]:
     for start in range(0, len(ids), BLOCK):
         yield ids[start : start + BLOCK]
-
-
-def vectors_of(table: type[Embedding], model: EmbeddingModel, ids: Numbers) -> Matrix:
-    """Unit vectors in the order of the ids, which ascend; zero where one went meanwhile."""
-    found, vectors = copy_out_vectors(
-        f"SELECT subject_id::bigint, vector FROM {table._meta.db_table}"  # noqa: S608  the name comes from the model
-        " WHERE model_id = %s AND vector IS NOT NULL AND subject_id = ANY(%s) ORDER BY subject_id",
-        [model.pk, ids.tolist()],
-        model.dimensions,
-    )
-    matrix = np.zeros((len(ids), model.dimensions), dtype=np.float32)
-    matrix[np.searchsorted(ids, found)] = unit(vectors)
-    return matrix
 
 
 def by_clock() -> str:

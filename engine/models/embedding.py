@@ -13,12 +13,12 @@ from django.db.models.functions import Cast, Now
 from pgvector import HalfVector
 from pgvector.django import CosineDistance, HalfVectorField, VectorField
 
-from engine.bulk import copy_in, copy_in_vectors
+from engine.bulk import copy_in, copy_in_vectors, copy_out_vectors
 from engine.models.embedding_model import EmbeddingModel
 from engine.owner import claimant, owner
 from engine.postgresql import neighbours
 from engine.text import clip, text_hash
-from engine.vectors import Matrix
+from engine.vectors import Matrix, Numbers, unit
 
 
 class Claimed(NamedTuple):
@@ -81,6 +81,18 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
             if len(found) >= count:
                 return found[:count]
         return list(near.order_by("distance", "subject").values_list("subject", "distance")[:count])
+
+    def vectors_of(self, model: EmbeddingModel, subjects: Numbers) -> Matrix:
+        """The unit vectors of those subjects (ids ascending), a zero row where there is none. (n,) -> (n, d)."""
+        found, vectors = copy_out_vectors(
+            f"SELECT subject_id::bigint, vector FROM {self.model._meta.db_table}"  # noqa: S608  the model's own name
+            " WHERE model_id = %s AND vector IS NOT NULL AND subject_id = ANY(%s) ORDER BY subject_id",
+            [model.pk, subjects.tolist()],
+            model.dimensions,
+        )
+        matrix = np.zeros((len(subjects), model.dimensions), dtype=np.float32)
+        matrix[np.searchsorted(subjects, found)] = unit(vectors)
+        return matrix
 
     def by_index(self, model: EmbeddingModel, vector: Matrix, count: int) -> list[tuple[int, float]]:
         """About the nearest, by half the precision, in the order of all of it. Of rows with their `distance`."""

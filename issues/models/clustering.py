@@ -19,6 +19,14 @@ class ClusteringQuerySet(models.QuerySet["Clustering"]):
         """The one that readers see of that day, if any was published."""
         return self.filter(day=day, state=Clustering.State.LIVE).first()
 
+    def take_over(self, draft: Clustering, fence: int) -> bool:
+        """Make the draft that claim's alone to write; False when a later claim has it."""
+        return bool(self.filter(pk=draft.pk, fence__lte=fence).update(fence=fence))
+
+    def held(self, draft: Clustering, fence: int) -> ClusteringQuerySet:
+        """The draft, while that claim has it."""
+        return self.filter(pk=draft.pk, fence=fence, state=Clustering.State.DRAFT)
+
 
 class Clustering(models.Model):
     """All clusters of a day. A draft is seen by nobody; one a day is live; the others are history.

@@ -96,6 +96,14 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         """The one that readers see, if any was ever published."""
         return self.filter(state=Generation.State.LIVE).select_related("weights", "model").first()
 
+    def take_over(self, draft: Generation, fence: int) -> bool:
+        """Make the draft that claim's alone to write; False when a later claim has it."""
+        return bool(self.filter(pk=draft.pk, fence__lte=fence).update(fence=fence))
+
+    def held(self, draft: Generation, fence: int) -> GenerationQuerySet:
+        """The draft, while that claim has it."""
+        return self.filter(pk=draft.pk, fence=fence, state=Generation.State.DRAFT)
+
 
 class Generation(models.Model):
     """One whole set of recommendations. A draft is seen by nobody; one is live; the others are history.
