@@ -197,11 +197,21 @@ def test_best_leaves_out_what_is_not_served():
     assert catalogue.served[best(catalogue, random_person(catalogue), count=200).positions].all()
 
 
-def test_popularity_alone_never_qualifies_a_project():
+@pytest.fixture
+def meant_and_popular():
+    """Two projects, the second by far the more popular, and somebody whose words lead to the first alone."""
     catalogue = make_catalogue(size=2, vectors=np.array([[1, 0], [0, 1]], np.float32), stars=row(0, 1e6))
     catalogue = replace(catalogue, categories=np.zeros((2, 5), np.float32), served=np.array([True, True]))
-    person = make_person(catalogue, text=np.array([1, 0], np.float32))
-    assert best(catalogue, person).positions.tolist() == [0]
+    return catalogue, make_person(catalogue, text=np.array([1, 0], np.float32))
+
+
+def test_popularity_alone_never_qualifies_a_project(meant_and_popular):
+    assert best(*meant_and_popular).positions.tolist() == [0]
+
+
+def test_what_is_only_popular_takes_no_place_from_what_qualifies(meant_and_popular):
+    popular_first = replace(EVEN, weights=(0.1, 0.45, 0.5, 1))
+    assert best(*meant_and_popular, popular_first, count=1).positions.tolist() == [0]
 
 
 def test_a_component_without_weight_qualifies_nothing():
