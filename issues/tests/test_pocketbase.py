@@ -179,6 +179,33 @@ def test_a_store_that_goes_away_is_no_refusal(live, store):
         live.start()
 
 
+def test_a_record_that_a_well_store_fails_on_is_refused(proxy):
+    with Store(proxy.url, EMAIL, PASSWORD) as store:
+        proxy.says = 500
+        with pytest.raises(Rejected, match="answers 500"):
+            store.write(issue())
+
+
+def test_a_superuser_who_may_not_write_is_no_refusal(proxy):
+    with Store(proxy.url, EMAIL, PASSWORD) as store:
+        proxy.says = 403
+        with pytest.raises(StoreAway, match="may not do this: HTTP 403 because"):
+            store.write(issue())
+
+
+def test_a_deletion_that_is_refused_is_told(proxy):
+    with Store(proxy.url, EMAIL, PASSWORD) as store:
+        proxy.says = 400
+        with pytest.raises(Rejected, match="HTTP 400 because"):
+            store.write(gone())
+
+
+def test_a_batch_without_an_answer_was_not_done(proxy):
+    with Store(proxy.url, EMAIL, PASSWORD) as store:
+        proxy.says = 500
+        assert not store.write_all([issue(ONE), issue(TWO)])
+
+
 # Collections
 
 
