@@ -169,6 +169,12 @@ def test_behind_our_own_proxy_its_word_counts_and_no_other(client, few, settings
     assert client.get("/api/runs/", HTTP_X_FORWARDED_FOR="192.0.2.1, 192.0.2.2").status_code == 200
 
 
+def test_what_is_no_address_counts_as_one(client, few, settings):
+    settings.PROXY_COUNT = 1
+    said = [f"nobody-{number}" for number in range(4)]
+    assert [client.get("/api/runs/", HTTP_X_FORWARDED_FOR=each).status_code for each in said][-1] == 429
+
+
 def test_all_keys_of_a_person_count_together(client, few):
     first, second = make_key(), make_key()
     assert statuses(client, 3, **signed(first)) + statuses(client, 1, **signed(second)) == [200, 200, 200, 429]

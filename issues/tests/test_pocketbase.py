@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from engine.http import Answer
 from issues import pocketbase
 from issues.pocketbase import Rejected, Store, StoreAway, Write
 from issues.tests.live_store import EMAIL, PASSWORD
@@ -204,6 +205,16 @@ def test_a_batch_without_an_answer_was_not_done(proxy):
     with Store(proxy.url, EMAIL, PASSWORD) as store:
         proxy.says = 500
         assert not store.write_all([issue(ONE), issue(TWO)])
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]"])
+def test_a_refusal_that_is_no_object_is_told_by_its_status(body):
+    assert pocketbase.complaint(Answer(418, {}, body)) == "HTTP 418"
+
+
+def test_an_answer_that_is_no_json_is_no_store():
+    with pytest.raises(StoreAway, match="the store answers 200: no JSON"):
+        pocketbase.said(Answer(200, {}, b"<html>"))
 
 
 # Collections

@@ -331,6 +331,18 @@ def test_a_scheduled_pass_takes_an_outage_quietly(settings):
     assert relaying.by_clock() == "away"
 
 
+def test_who_watches_sends_what_waits(live, monkeypatch):
+    make_issues()
+
+    def sleep(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("issues.relaying.time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    with pytest.raises(KeyboardInterrupt):
+        relaying.watch(5)
+    assert shows_the_visible_issues(live)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_who_watches_tells_an_outage_once_and_asks_on(settings, monkeypatch):
     settings.POCKETBASE_URL = "http://127.0.0.1:9"

@@ -210,8 +210,9 @@ def test_popularity_alone_never_qualifies_a_project(meant_and_popular):
 
 
 def test_what_is_only_popular_takes_no_place_from_what_qualifies(meant_and_popular):
+    catalogue, person = meant_and_popular
     popular_first = replace(EVEN, weights=(0.1, 0.45, 0.5, 1))
-    assert best(*meant_and_popular, popular_first, count=1).positions.tolist() == [0]
+    assert best(catalogue, person, popular_first, count=1).positions.tolist() == [0]
 
 
 def test_a_component_without_weight_qualifies_nothing():
