@@ -164,8 +164,15 @@ def test_a_forwarded_address_is_not_believed(client, few):
 
 def test_behind_our_own_proxy_its_word_counts_and_no_other(client, few, settings):
     settings.PROXY_COUNT = 1
-    assert [client.get("/api/runs/", HTTP_X_FORWARDED_FOR=f"{n}, 192.0.2.1").status_code for n in range(4)][-1] == 429
+    said = [f"203.0.113.{number}, 192.0.2.1" for number in range(4)]
+    assert [client.get("/api/runs/", HTTP_X_FORWARDED_FOR=each).status_code for each in said][-1] == 429
     assert client.get("/api/runs/", HTTP_X_FORWARDED_FOR="192.0.2.1, 192.0.2.2").status_code == 200
+
+
+def test_what_is_no_address_counts_as_one(client, few, settings):
+    settings.PROXY_COUNT = 1
+    said = [f"nobody-{number}" for number in range(4)]
+    assert [client.get("/api/runs/", HTTP_X_FORWARDED_FOR=each).status_code for each in said][-1] == 429
 
 
 def test_all_keys_of_a_person_count_together(client, few):

@@ -155,6 +155,12 @@ def test_the_keys_of_two_people_are_two(write):
     assert len(done) == 2
 
 
+def test_of_two_people_with_one_key_each_gets_their_own_answer_again(write):
+    bob = signed(make_key(username="bob_webdev"))
+    first, second = write(), write(**bob)
+    assert (write().json(), write(**bob).json()) == (first.json(), second.json())
+
+
 def test_a_refusal_is_replayed_too(write):
     answers = [write(text="x" * 11) for _ in range(2)]
     assert [each.status_code for each in answers] == [400, 400]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from engine import ledger, logs, runs
 from engine.models import Run, Step
-from engine.pipeline import Pipeline, Publish, Scope, Stage, StageError, Terminated, Work
+from engine.pipeline import Later, Pipeline, Publish, Scope, Stage, StageError, Terminated, Work
 from ostsite import environment
 from recommendations.models import Category
 
@@ -469,6 +469,22 @@ def test_a_secret_in_a_reason_is_on_no_row(error, message):
 def test_five_attempts_without_progress_quarantine_the_run():
     states = [runs.run(pipeline(failing("cook")), Scope()).state for _ in range(5)]
     assert states == [Run.State.WAITING] * 4 + [Run.State.QUARANTINED]
+
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+SOLD_OUT = Later(TOMORROW, "the market is closed")
+
+
+def test_a_run_that_has_to_wait_is_due_then_and_uncounted():
+    run = runs.run(pipeline(failing("cook", error=SOLD_OUT)), Scope())
+    assert (run.state, run.next_attempt_at, run.attempts) == (Run.State.WAITING, TOMORROW, 0)
+    assert (run.error, run.owner, run.lease_until) == ("the market is closed", "", None)
+
+
+@pytest.mark.parametrize(("blocks", "left"), [([], []), ([{"plates": 2}], [(Step.State.LOST, {"plates": 2})])])
+def test_of_a_step_that_has_to_wait_only_what_it_did_is_kept(blocks, left):
+    runs.run(pipeline(failing("cook", *blocks, error=SOLD_OUT)), Scope())
+    assert list(Step.objects.values_list("state", "counts")) == left
 
 
 def test_a_quarantined_run_keeps_its_reason_and_is_not_due():

@@ -1,12 +1,13 @@
 """What several tests here need."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.test import override_settings
 
 from engine.tests.calling import lines, ost
-from issues.tests.live_store import EMAIL, PASSWORD, PocketBase
+from issues.tests.live_store import EMAIL, PASSWORD, PocketBase, Proxy
 
 __all__ = ["lines", "ost"]
 
@@ -26,3 +27,11 @@ def live(pocketbase: PocketBase, monkeypatch: pytest.MonkeyPatch) -> Iterator[Po
     pocketbase.make_anew()
     with override_settings(POCKETBASE_URL=pocketbase.url, POCKETBASE_EMAIL=EMAIL, POCKETBASE_PASSWORD=PASSWORD):
         yield pocketbase
+
+
+@pytest.fixture
+def proxy(live: PocketBase, settings: Any) -> Iterator[Proxy]:
+    """What stands between the settings and the live store."""
+    with Proxy(live.url) as between:
+        settings.POCKETBASE_URL = between.url
+        yield between

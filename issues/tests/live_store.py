@@ -127,12 +127,13 @@ def free_port() -> int:
 class Proxy:
     """Forwards to the store and counts. `act` is called at write number `at`, before or after the store has done it.
 
-    Where `act` answers False, whoever asked gets no answer.
+    Where `act` answers False, whoever asked gets no answer. says: the status that writes get, in place of the store's.
     """
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.asked: list[str] = []
+        self.says = 0
         self.at, self.phase = 0, "before"
         self.act: Callable[[], bool] = lambda: True
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"proxy": self}))
@@ -162,7 +163,10 @@ class Proxy:
     def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> httpx.Response | None:
         with self.counting:
             self.asked.append(f"{method} {path.partition('?')[0]}")
-            here = len(self.writes) == self.at and self.asked[-1:] == self.writes[-1:]
+            writes = self.asked[-1:] == self.writes[-1:]
+            here = writes and len(self.writes) == self.at
+        if writes and self.says:
+            return httpx.Response(self.says, json={"message": "because"})
         if here and self.phase == "before" and not self.act():
             return None
         answer = HTTP.request(method, f"{self.target}{path}", headers=headers, content=body)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from django.db import transaction
 
 from engine.ledger import LeaseLost
 from engine.vectors import unit
-from issues import clusterings, finding
+from issues import clusterings, finding, issuing
 from issues.models import Assignment, Cluster, Clustering, RawItem
 from issues.tests.factories import DAY, NEXT, TOPICS, make_item, make_topic, publish, run, vector_of
 
@@ -130,6 +131,16 @@ def test_a_claim_that_came_later_keeps_the_draft():
     with pytest.raises(LeaseLost):
         finding.fill(draft, fence=1)
     assert not Cluster.objects.exists()
+
+
+def test_a_claim_that_came_later_publishes_the_draft_alone():
+    a_day()
+    draft = clusterings.open_draft(clusterings.wanted(DAY), fence=1, anew=False)
+    finding.fill(draft, fence=1)
+    clusterings.open_draft(clusterings.wanted(DAY), fence=2, anew=False)
+    with pytest.raises(LeaseLost), transaction.atomic():
+        issuing.publication(draft, fence=1)()
+    assert Clustering.objects.live(DAY) is None
 
 
 def test_pruning_keeps_what_is_live():

@@ -391,6 +391,8 @@ def worded(issue, other, words, url):
     Issue.objects.filter(pk=other.pk).update(title=f"{words} other")
     facts = {"author": words[:90], "licence": words[:90], "url": url}
     RawItem.objects.update(title=f"{words} post", said=f"Before {words} said so after", body=words, **facts)
+    unquoted = issue.evidence.order_by("pk")[0].item_id
+    RawItem.objects.filter(pk=unquoted).update(said=f"{words} and nothing that is claimed")
     Lineage.objects.update(why=words[:200])
     IssueEdit.objects.update(value={"fields": {"title": words}})
     Label.objects.update(model=words)

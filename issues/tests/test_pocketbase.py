@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from engine.http import Answer
 from issues import pocketbase
 from issues.pocketbase import Rejected, Store, StoreAway, Write
 from issues.tests.live_store import EMAIL, PASSWORD
@@ -177,6 +178,43 @@ def test_a_store_that_goes_away_is_no_refusal(live, store):
             store.write(issue())
     finally:
         live.start()
+
+
+def test_a_record_that_a_well_store_fails_on_is_refused(proxy):
+    with Store(proxy.url, EMAIL, PASSWORD) as store:
+        proxy.says = 500
+        with pytest.raises(Rejected, match="answers 500"):
+            store.write(issue())
+
+
+def test_a_superuser_who_may_not_write_is_no_refusal(proxy):
+    with Store(proxy.url, EMAIL, PASSWORD) as store:
+        proxy.says = 403
+        with pytest.raises(StoreAway, match="may not do this: HTTP 403 because"):
+            store.write(issue())
+
+
+def test_a_deletion_that_is_refused_is_told(proxy):
+    with Store(proxy.url, EMAIL, PASSWORD) as store:
+        proxy.says = 400
+        with pytest.raises(Rejected, match="HTTP 400 because"):
+            store.write(gone())
+
+
+def test_a_batch_without_an_answer_was_not_done(proxy):
+    with Store(proxy.url, EMAIL, PASSWORD) as store:
+        proxy.says = 500
+        assert not store.write_all([issue(ONE), issue(TWO)])
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]"])
+def test_a_refusal_that_is_no_object_is_told_by_its_status(body):
+    assert pocketbase.complaint(Answer(418, {}, body)) == "HTTP 418"
+
+
+def test_an_answer_that_is_no_json_is_no_store():
+    with pytest.raises(StoreAway, match="the store answers 200: no JSON"):
+        pocketbase.said(Answer(200, {}, b"<html>"))
 
 
 # Collections

@@ -87,6 +87,16 @@ def test_what_was_never_sent_is_withdrawn_at_once():
     assert states() == {"withdrawn": 14}
 
 
+def test_what_may_have_been_sent_waits_to_be_withdrawn():
+    """As when its relay was killed before it heard the answer."""
+    ids = make_issues(1)
+    publishing.enqueue(ids)
+    LiveIssue.objects.claim(1)
+    Issue.objects.update(hidden=True)
+    publishing.enqueue(ids)
+    assert states() == {"waiting": 1, "withdrawn": 6}
+
+
 def test_hidden_and_shown_again_before_anything_was_sent_waits_for_nothing():
     ids = make_issues()
     publishing.enqueue(ids)

@@ -1,11 +1,14 @@
 """The live store shows the visible issues, whatever happened on the way. All of it against a real PocketBase."""
 
+import time
 from collections import Counter
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from django.db.models import F
 from django.utils.module_loading import import_string
+from structlog.testing import capture_logs
 
 from engine import metrics
 from engine.models import Anomaly, Audit
@@ -13,7 +16,7 @@ from issues import pocketbase, publishing, relaying
 from issues.models import Assignment, Issue, LiveIssue, RawItem
 from issues.pocketbase import StoreAway
 from issues.tests.factories import make_topic, publish
-from issues.tests.live_store import PASSWORD, Child, Proxy
+from issues.tests.live_store import PASSWORD, Child
 from ostsite.schedules import LIVE_STORE
 
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,13 +62,6 @@ def shows_the_visible_issues(live) -> bool:
     found = Counter(tuple(record[name] for name in SHOWN) for record in records)
     assert (found, found_posts) == (wanted, wanted_posts)
     return True
-
-
-@pytest.fixture
-def proxy(live, settings):
-    with Proxy(live.url) as between:
-        settings.POCKETBASE_URL = between.url
-        yield between
 
 
 # Equality
@@ -151,6 +147,14 @@ def test_a_store_that_is_down_changes_nothing_and_gets_all_of_it_later(live):
 def test_a_store_that_goes_down_on_the_way_costs_no_attempt(live, proxy):
     make_issues()
     proxy.watch(5, "before", lambda: bool(proxy.http.server_close()))
+    with pytest.raises(StoreAway):
+        relaying.relay()
+    assert set(LiveIssue.objects.values_list("attempts", "lease", "error")) == {(0, "", "")}
+
+
+def test_a_store_that_limits_costs_no_attempt(live, proxy):
+    make_issues()
+    proxy.says = 429
     with pytest.raises(StoreAway):
         relaying.relay()
     assert set(LiveIssue.objects.values_list("attempts", "lease", "error")) == {(0, "", "")}
@@ -325,6 +329,36 @@ def test_a_scheduled_pass_takes_an_outage_quietly(settings):
     settings.POCKETBASE_URL = "http://127.0.0.1:9"
     make_issues(1)
     assert relaying.by_clock() == "away"
+
+
+def test_who_watches_sends_what_waits(live, monkeypatch):
+    make_issues()
+
+    def sleep(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("issues.relaying.time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    with pytest.raises(KeyboardInterrupt):
+        relaying.watch(5)
+    assert shows_the_visible_issues(live)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_watches_tells_an_outage_once_and_asks_on(settings, monkeypatch):
+    settings.POCKETBASE_URL = "http://127.0.0.1:9"
+    monkeypatch.setattr("issues.pocketbase.PAUSE", 0.01)
+    make_issues(1)
+    pauses = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("issues.relaying.time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    with capture_logs() as told, pytest.raises(KeyboardInterrupt):
+        relaying.watch(5)
+    assert ([line["event"] for line in told], pauses) == (["live_store_away"], [relaying.AWAY] * 3)
 
 
 def test_without_a_live_store_a_scheduled_pass_does_nothing():

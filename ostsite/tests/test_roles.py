@@ -4,6 +4,7 @@ import time
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.apps.registry import Apps
 from django.contrib.admin import site
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
@@ -40,6 +41,17 @@ def test_what_was_added_or_taken_by_hand_is_put_right(role):
     group.permissions.set(Permission.objects.filter(content_type__app_label="auth"))
     make_roles()
     assert held(role) == permitted(role)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_reads_what_people_wrote_or_how_they_sign_in(role):
+    private = ("message", "saying", "fact", "apikey", "authenticator", "emailaddress", "user", "session")
+    assert not {codename for _, codename in permitted(role)} & {f"view_{model}" for model in private}
+
+
+def test_where_there_are_no_groups_yet_no_role_is_made(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        make_roles(apps=Apps())
 
 
 def test_making_roles_twice_writes_nothing(django_assert_max_num_queries):

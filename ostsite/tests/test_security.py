@@ -1,10 +1,15 @@
 """Security: what every answer carries, cookies, forms of other sites, addresses that lead elsewhere."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from django.conf import settings as present
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
 from django.test import Client
+from django.urls import get_resolver
+from rest_framework.views import APIView
 
 from ostsite.tests.people import PASSWORD, confirmed, person, staff, visits
 
@@ -144,6 +149,17 @@ def test_a_form_without_its_token_is_refused(web, path):
     answer = web.post(path)
     assert answer.status_code == 403
     assert 'class="wordmark"' in answer.content.decode()
+
+
+def views(patterns: list[Any]) -> Iterator[Any]:
+    for each in patterns:
+        yield from views(each.url_patterns) if hasattr(each, "url_patterns") else [each.callback]
+
+
+def test_no_page_is_exempt_from_the_token():
+    """Views of the API are: they see to it themselves, for who comes without a key."""
+    exempt = [view for view in views(get_resolver().url_patterns) if getattr(view, "csrf_exempt", False)]
+    assert [view for view in exempt if not issubclass(getattr(view, "cls", object), APIView)] == []
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://testserver.evil.example"])

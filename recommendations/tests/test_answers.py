@@ -1,10 +1,11 @@
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from recommendations import answers
-from recommendations.models import Generation, Recommendation
-from recommendations.tests.factories import give_vector, make_projects, make_user, make_weights, score, stored_for
+from recommendations.models import Generation, Project, Recommendation
+from recommendations.tests.factories import give_vector, make_projects, make_user, make_weights, score, star, stored_for
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +30,17 @@ def test_a_person_gets_their_best_in_order():
     alice = Recommendation.objects.filter(user__username="alice")[0].user
     rows = stored_for(alice, 3)
     assert [(row.user, row.rank) for row in rows] == [(alice, 1), (alice, 2), (alice, 3)]
+
+
+@pytest.mark.usefixtures("world")
+def test_the_projects_that_rows_name_come_with_them(django_assert_num_queries):
+    star(User.objects.get(username="alice"), Project.objects.earliest("pk"))
+    score()
+    live = Generation.objects.live()
+    with django_assert_num_queries(1):
+        rows = list(answers.recommendations(live))
+        assert [row.project.full_name for row in rows]
+        assert [row.nearest.full_name for row in rows if row.nearest]
 
 
 @pytest.mark.usefixtures("world")

@@ -85,6 +85,8 @@ FREE = [
     "I was working on this last year",
     "I am no longer working on this",
     "I had started working on this",
+    "Please do not assign this to me",
+    "It was assigned to me by mistake",
     "Unassign me please",
     "/unassign",
     "/assign @bob",

@@ -149,6 +149,16 @@ def test_nothing_but_bad_records_is_a_failure(take):
     assert take({}, {})["status"] == "failed"
 
 
+def test_what_somebody_says_twice_are_two_messages(take):
+    take(said(at=NOON), said(at="2026-09-01T12:00:01Z"))
+    assert Message.objects.count() == 2
+
+
+def test_what_two_people_say_in_the_same_words_at_once_are_two_messages(take):
+    take(said(user="sam"), said(user="eve"))
+    assert set(Message.objects.values_list("user__username", flat=True)) == {"sam", "eve"}
+
+
 def test_an_id_of_somebody_else_is_refused(take):
     take(said(message_id="m-1"))
     told = take(said("mine now", user="eve", message_id="m-1"))

@@ -74,6 +74,12 @@ def test_it_is_shown_once_and_kept_nowhere(alice):
     assert text_in(client.get(PAGE)) == ""
 
 
+def test_its_text_is_in_no_row(alice):
+    text = text_in(visits(alice).post(PAGE, RIGHT))
+    assert text.startswith("ost_")
+    assert text not in str(ApiKey.objects.values().get())
+
+
 def test_a_key_lasts_ninety_days_unless_one_says_otherwise(alice):
     assert 'value="90"' in visits(alice).get(PAGE).content.decode()
 

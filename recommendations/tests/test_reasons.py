@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendations.reasons import percents, sentences
+from recommendations.reasons import line, percents, pieces, segments, sentences, shares
 
 EVEN = {"semantic": 0.25, "category": 0.25, "tech": 0.25, "popularity": 0.25}
 NOTHING = {"stacks": (), "categories": (), "nearest": None, "stars": None}
@@ -57,3 +57,50 @@ def test_there_is_always_a_reason(parts):
 
 def test_a_person_nothing_is_known_of_is_told_so():
     assert said({}) == "Popular or new: nothing that is known of you leads to a project yet."
+
+
+def test_what_somebody_wrote_is_quoted_once():
+    told = said({**EVEN, "semantic": 0}, stacks=["Go", "Rust"], categories=["Games"], wrote=dict.fromkeys(
+        ("Go", "Rust", "Games"), "games in Go or Rust"))  # fmt: skip
+    assert told == "Made with Go and Rust: you wrote “games in Go or Rust”. Serves Games, by the same words."
+
+
+def test_what_is_near_to_a_message_quotes_it():
+    assert said({**EVEN, "popularity": 0}, wrote={"": "I like games"}) == "Close in meaning: you wrote “I like games”."
+
+
+def test_what_is_near_to_a_project_they_wrote_of_quotes_that():
+    told = said(nearest="octo/tool", wrote={"octo/tool": "octo/tool is fine"})
+    assert told == "Close in meaning to octo/tool: you wrote “octo/tool is fine”."
+
+
+def test_weights_are_shown_as_whole_percents_of_their_sum():
+    assert shares([1, 1, 1, 0]) == [34, 33, 33, 0]
+
+
+def test_weights_of_nothing_are_shown_as_nothing():
+    assert shares([0, 0]) == [0, 0]
+
+
+def test_the_segments_of_a_bar_are_as_long_as_the_sum():
+    assert segments([0.5, 0.25]) == [(0, 50), (50, 25)]
+
+
+def test_a_curve_is_highest_at_its_largest_value():
+    assert line([0, 1, 0.5], 10, 10) == [(0, 8), (5, 2), (10, 5)]
+
+
+def test_a_curve_of_equal_values_runs_in_the_middle():
+    assert line([3, 3], 10, 10) == [(0, 5), (10, 5)]
+
+
+def test_a_name_is_cut_out_where_it_stands_whole():
+    assert pieces("Made with Go, not Gopher.", ["Go"]) == [
+        ("Made with ", False),
+        ("Go", True),
+        (", not Gopher.", False),
+    ]
+
+
+def test_without_names_a_sentence_is_one_piece():
+    assert pieces("Popular or new.", []) == [("Popular or new.", False)]

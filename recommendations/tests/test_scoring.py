@@ -197,11 +197,22 @@ def test_best_leaves_out_what_is_not_served():
     assert catalogue.served[best(catalogue, random_person(catalogue), count=200).positions].all()
 
 
-def test_popularity_alone_never_qualifies_a_project():
+@pytest.fixture
+def meant_and_popular():
+    """Two projects, the second by far the more popular, and somebody whose words lead to the first alone."""
     catalogue = make_catalogue(size=2, vectors=np.array([[1, 0], [0, 1]], np.float32), stars=row(0, 1e6))
     catalogue = replace(catalogue, categories=np.zeros((2, 5), np.float32), served=np.array([True, True]))
-    person = make_person(catalogue, text=np.array([1, 0], np.float32))
-    assert best(catalogue, person).positions.tolist() == [0]
+    return catalogue, make_person(catalogue, text=np.array([1, 0], np.float32))
+
+
+def test_popularity_alone_never_qualifies_a_project(meant_and_popular):
+    assert best(*meant_and_popular).positions.tolist() == [0]
+
+
+def test_what_is_only_popular_takes_no_place_from_what_qualifies(meant_and_popular):
+    catalogue, person = meant_and_popular
+    popular_first = replace(EVEN, weights=(0.1, 0.45, 0.5, 1))
+    assert best(catalogue, person, popular_first, count=1).positions.tolist() == [0]
 
 
 def test_a_component_without_weight_qualifies_nothing():
@@ -234,6 +245,44 @@ def test_a_person_with_nothing_is_shown_nothing_by_score():
 def test_any_one_fact_makes_a_person_known(field):
     catalogue = make_catalogue()
     assert make_person(catalogue, **{field: getattr(random_person(catalogue), field)}).known
+
+
+def test_a_project_stands_where_the_list_has_it():
+    catalogue = make_catalogue()
+    person = random_person(catalogue)
+    found = scoring.standing(catalogue, person, EVEN, scoring.popular_of(catalogue, EVEN))
+    listed = best(catalogue, person, count=20).positions
+    assert [found.rank(int(at)) for at in listed] == list(range(1, 21))
+
+
+def test_of_equals_the_smaller_id_stands_first():
+    found = scoring.Standing(np.ones(3, np.float32), np.array([True] * 3))
+    assert [found.rank(at) for at in range(3)] == [1, 2, 3]
+
+
+def test_the_message_that_is_most_like_a_project_speaks_for_it():
+    catalogue = make_catalogue(size=2, vectors=np.eye(2, dtype=np.float32))
+    person = make_person(catalogue, text=np.array([-1, 0], np.float32), spoken=np.eye(2, dtype=np.float32)[::-1])
+    assert scoring.nearest_spoken(catalogue, whole(0, 1), person).tolist() == [1, 0]
+
+
+def test_where_the_profile_is_more_like_a_project_no_message_speaks():
+    catalogue = make_catalogue(size=2, vectors=np.eye(2, dtype=np.float32))
+    person = make_person(catalogue, text=np.array([1, 0], np.float32), spoken=np.array([[0.6, 0.8]], np.float32))
+    assert scoring.nearest_spoken(catalogue, whole(0, 1), person).tolist() == [-1, 0]
+
+
+def test_every_third_place_goes_to_the_next_that_was_chosen():
+    assert scoring.interleaved(range(6), [5, 4], 3) == [0, 1, 5, 2, 3, 4]
+
+
+def test_pairs_become_ones():
+    assert scoring.incidence(whole(0, 1), whole(2, 0), (2, 3)).tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+def test_many_columns_are_multiplied_at_once():
+    rows, columns = np.ones((3, 200)), np.full((200, 100), 0.5)
+    assert np.array_equal(scoring.products(rows, columns), rows @ columns)
 
 
 def test_an_empty_catalogue_gives_nothing():

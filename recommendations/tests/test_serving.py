@@ -64,6 +64,13 @@ def test_a_live_list_equals_the_stored_one(alice):
     assert [(row.project_id, row.score) for row in live.rows] == [(row.project_id, row.score) for row in stored.rows]
 
 
+def test_two_whose_facts_changed_in_one_moment_have_lists_of_their_own(alice):
+    bob = make_user("bob")
+    give_vector(bob, [0, 1, 0.5])
+    profiles.touch([alice.pk, bob.pk], told=False)
+    assert names(serving.for_user(alice)) != names(serving.for_user(bob))
+
+
 def test_a_hidden_project_is_gone_at_once(alice):
     first = serving.for_user(alice).rows[0].project
     acts.act(user=alice, project=first, kind="dismiss")

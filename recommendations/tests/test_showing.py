@@ -311,6 +311,15 @@ def test_the_order_is_the_same_all_day(alice):
     assert order(alice) == order(alice)
 
 
+def test_an_answer_of_yesterday_is_not_given_today(client, alice, monkeypatch):
+    shown_before(alice, order(alice)[:20], 1, 2, 3)
+    client.get(f"{API}?top=20")
+    tomorrow = timezone.now() + timedelta(days=1)
+    monkeypatch.setattr(timezone, "now", lambda: tomorrow)
+    told = [row["full_name"] for row in client.get(f"{API}?top=20").json()["recommendations"]]
+    assert told == [row.project.full_name for row in serving.for_user(alice, 20).rows]
+
+
 def test_the_api_gives_the_same_order_however_many_are_asked_for(client, alice):
     shown_before(alice, order(alice)[:20], 1, 2, 3)
     names = [row.project.full_name for row in serving.for_user(alice).rows]

@@ -95,6 +95,12 @@ def test_muting_one_fact_takes_back_all_that_its_message_did(world):
     assert listed(alice) == before
 
 
+def test_nobody_decides_of_what_another_said(world):
+    (fact, *_) = converse(world)
+    assert facts.decide(make_user("bob"), fact.pk, "muted") is None
+    assert Fact.objects.get(pk=fact.pk).state == "heard"
+
+
 def test_an_unmuted_fact_counts_again(world):
     heard = converse(world)
     after = listed(world[0])
