@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendations.ordering import rotated, varied
+from recommendations.ordering import interleaved, rotated, varied
 
 
 def test_varied_caps_an_owner_among_those_shown():
@@ -38,6 +38,10 @@ def test_varied_loses_nothing_and_keeps_the_order_within_an_owner(owners, shown,
 def resting(tired, seed=(1, 739_000)) -> list[int]:
     found = rotated(np.array(tired), seed)
     return [index for place, index in enumerate(found) if place > index]
+
+
+def test_every_third_place_goes_to_the_next_that_was_chosen():
+    assert interleaved(range(6), [5, 4], 3) == [0, 1, 5, 2, 3, 4]
 
 
 def test_nobody_tired_moves_nothing():

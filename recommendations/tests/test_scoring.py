@@ -272,10 +272,6 @@ def test_where_the_profile_is_more_like_a_project_no_message_speaks():
     assert scoring.nearest_spoken(catalogue, whole(0, 1), person).tolist() == [-1, 0]
 
 
-def test_every_third_place_goes_to_the_next_that_was_chosen():
-    assert scoring.interleaved(range(6), [5, 4], 3) == [0, 1, 5, 2, 3, 4]
-
-
 def test_pairs_become_ones():
     assert scoring.incidence(whole(0, 1), whole(2, 0), (2, 3)).tolist() == [[0, 0, 1], [1, 0, 0]]
 
