@@ -118,7 +118,7 @@ class Pipeline:
         stages = self.of(source)
         known = {stage.name for stage in stages}
         others = {**{asset.name: asset.stage for asset in self.assets}, **self.aliases}
-        wanted = {others.get(name, name) for name in names}
+        wanted = {name if name in known else others.get(name, name) for name in names}
         if wanted - known:
             aliases = sorted(alias for alias, name in others.items() if name in known - {alias})
             raise UnknownStage(

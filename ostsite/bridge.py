@@ -22,7 +22,8 @@ from django.urls import reverse
 from engine.recent import Recent
 from engine.text import joined
 from engine.vectors import Matrix
-from issues.models import Assignment, Clustering, Issue, IssueEmbedding
+from issues.models import Assignment, Issue, IssueEmbedding
+from issues.models.clustering import LIVE
 from issues.pages.rows import READ, shown
 from ostsite import matching
 from ostsite.matching import Index, Match, Post, Problem
@@ -193,9 +194,7 @@ def posts_of(ids: Sequence[int]) -> dict[int, list[Post]]:
     newest = Window(
         RowNumber(), partition_by=F("issue"), order_by=[F("clustering__day").desc(), F("exemplar"), F("pk")]
     )
-    live = Assignment.objects.filter(
-        issue__in=ids, clustering__state=Clustering.State.LIVE, exemplar__isnull=False
-    ).annotate(place=newest)
+    live = Assignment.objects.filter(LIVE, issue__in=ids, exemplar__isnull=False).annotate(place=newest)
     rows = live.filter(place__lte=SPEAK).values_list(
         "issue", "item__url", TITLE, Left("item__said", BEGINNING), words_of(TITLE)
     )

@@ -4,6 +4,7 @@ Granian holds the connections outside of Python: one that is slow, or never fini
 """
 
 import argparse
+import math
 import os
 import sys
 
@@ -44,7 +45,7 @@ def serve(host: str, port: int, processes: int, threads: int) -> None:
         log_dictconfig=LOGGING,
         respawn_failed_workers=True,
         workers_lifetime=LIFE_SECONDS,
-        workers_kill_timeout=int(TIMING.grace),
+        workers_kill_timeout=math.ceil(TIMING.grace),
     ).serve()
 
 

@@ -1,5 +1,6 @@
 """The application of a web process. It refuses to start on a setting that a command would refuse."""
 
+import math
 import os
 import signal
 import threading
@@ -34,7 +35,7 @@ def end_with(parent: int) -> None:
     """End when the process that started this one is gone: an orphan would keep the port from its successor."""
     while os.getppid() == parent:
         time.sleep(1)
-    for _ in range(int(settings.TIMING.grace)):
+    for _ in range(math.ceil(settings.TIMING.grace)):
         os.kill(os.getpid(), signal.SIGTERM)  # which the server loses while it starts
         time.sleep(1)
     os._exit(1)

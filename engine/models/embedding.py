@@ -83,7 +83,10 @@ class EmbeddingQuerySet(models.QuerySet[Any]):
         return list(near.order_by("distance", "subject").values_list("subject", "distance")[:count])
 
     def vectors_of(self, model: EmbeddingModel, subjects: Numbers) -> Matrix:
-        """The unit vectors of those subjects (ids ascending), a zero row where there is none. (n,) -> (n, d)."""
+        """The unit vectors of those subjects (ids ascending), a zero row where there is none. (n,) -> (n, d).
+
+        Of the whole table, whatever it is filtered by.
+        """
         found, vectors = copy_out_vectors(
             f"SELECT subject_id::bigint, vector FROM {self.model._meta.db_table}"  # noqa: S608  the model's own name
             " WHERE model_id = %s AND vector IS NOT NULL AND subject_id = ANY(%s) ORDER BY subject_id",

@@ -178,16 +178,18 @@ def test_a_collector_that_is_away_stops_nothing_and_is_told_once(manage):
     assert time.monotonic() - began < 30
 
 
+def seconds_of_a_span() -> float:
+    began = time.monotonic()
+    with tracing.span("waits for nothing"):
+        pass
+    return time.monotonic() - began
+
+
 @pytest.mark.django_db
 def test_nobody_waits_for_a_collector_that_says_nothing():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         tracing.configure(f"http://127.0.0.1:{silent.getsockname()[1]}", {}, "ost-tests")
         try:
-            began = time.monotonic()
-            for _ in range(3 * tracing.QUEUE):
-                with tracing.span("waits for nothing"):
-                    pass
-            waited_for_each = tracing.TIMEOUT * 3 * tracing.QUEUE / tracing.BATCH
-            assert time.monotonic() - began < waited_for_each / 4
+            assert max(seconds_of_a_span() for _ in range(3 * tracing.QUEUE)) < tracing.TIMEOUT / 2
         finally:
             tracing.configure("", {}, "")

@@ -141,6 +141,9 @@ def test_a_claim_that_came_later_publishes_the_draft_alone():
     with pytest.raises(LeaseLost), transaction.atomic():
         issuing.publication(draft, fence=1)()
     assert Clustering.objects.live(DAY) is None
+    with transaction.atomic():
+        issuing.publication(draft, fence=2)()
+    assert Clustering.objects.live(DAY) == draft
 
 
 def test_pruning_keeps_what_is_live():

@@ -1,4 +1,4 @@
-"""Each benchmark runs, at a size that costs nothing: what nobody runs for a month rots."""
+"""Each benchmark runs at a size that costs nothing, for what nobody runs rots; embedding and serving take too long."""
 
 from importlib import import_module
 

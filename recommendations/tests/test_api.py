@@ -391,8 +391,16 @@ def test_a_project_that_is_not_there_is_404(client, some, path):
         assert answer.status_code == 404
 
 
-@pytest.mark.parametrize(("homepage", "shown"), [("https://a.example", "https://a.example"),
-                         ("javascript:alert(1)", ""), ("http://[", ""), ("", "")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("homepage", "shown"),
+    [
+        ("https://a.example", "https://a.example"),
+        ("https://me:secret@a.example", ""),
+        ("javascript:alert(1)", ""),
+        ("http://[", ""),
+        ("", ""),
+    ],
+)
 def test_only_a_web_address_is_a_homepage(client, homepage, shown):
     make_project(homepage=homepage)
     assert client.get(f"{V1}projects/octo/tool/").json()["homepage"] == shown
