@@ -49,8 +49,8 @@ def main(names: list[str]) -> int:
     if set(names) & set(DRILLS):
         with own_database():
             return min(sum(import_module(f"benchmarks.{name}").drill() for name in names), 1)
-    print(f"{machine()}\n\n{HEAD}")
     with own_database():
+        print(f"\n{machine()}\n\n{HEAD}")
         for name in names or NAMES:
             for row in import_module(f"benchmarks.{name}").measure():
                 print(line(row), flush=True)

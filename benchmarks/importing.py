@@ -39,6 +39,7 @@ def measure() -> Iterator[Row]:
         whole = seconds(lambda: call_command("import_projects", str(file), stdout=StringIO()))
         reading = seconds(lambda: read(file))
         yield Row(f"{PROJECTS:,} projects, the whole command", whole, "reading + bulk_create", reading + insert(lines))
+        Project.objects.all().delete()
 
 
 def insert(lines: list[ProjectLine]) -> float:

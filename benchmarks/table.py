@@ -46,7 +46,8 @@ def fastest(job: Callable[[], object], times: int = 3) -> float:
 
 def line(row: Row) -> str:
     """A row as one of the table under HEAD."""
-    figures = told(row.ours), row.alternative, told(row.other), f"{row.ratio:.2g} x"
+    times = f"{row.ratio:,.0f}" if row.ratio >= 10 else f"{row.ratio:.2g}"
+    figures = told(row.ours), row.alternative, told(row.other), f"{times} x"
     return f"| {' | '.join((row.what, *figures, row.target, row.note))} |"
 
 
