@@ -122,9 +122,12 @@ def write(name: str, precision: str, folder: Path) -> dict[str, Any]:
     """The model traced by torch and read by OpenVINO, its tokenizer, and what it says of the texts of agreement."""
     import openvino as ov  # late, as torch and all that imports them: they take seconds
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
 
     from engine.embeddings.fast.graph import traced
 
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # it misses a loss to train by, which nobody does here
     source = SentenceTransformer(source_of(name), device="cpu")
     np.save(folder / "reference.npy", source.encode(list(agreement.TEXTS), normalize_embeddings=True))
     tokenizer, tokens = source.tokenizer.backend_tokenizer, int(source.max_seq_length or 512)
