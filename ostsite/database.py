@@ -72,14 +72,14 @@ def given(instance: str) -> str:
         return ""
     path = os.environ.get("DATABASE_URL_FILE", "").strip()
     if not path:
-        return (os.environ.get("DATABASE_URL") or _in_env_file("DATABASE_URL")).strip()
+        return (os.environ.get("DATABASE_URL") or in_env_file("DATABASE_URL")).strip()
     try:
         return Path(path).read_text().strip()
     except (OSError, UnicodeError) as error:
         raise DatabaseUnavailable(f"DATABASE_URL_FILE cannot be read: {type(error).__name__}") from None
 
 
-def _in_env_file(name: str) -> str:
+def in_env_file(name: str) -> str:
     """What `.env` says of a variable. `ost` asks before Django, which reads that file, is installed."""
     path = Path(os.environ.get("OST_ENV_FILE", REPOSITORY / ".env"))
     with suppress(OSError, UnicodeError):

@@ -157,12 +157,14 @@ def test_a_taken_port_of_the_worker_is_named_too(ost, idle, taken, capsys, monke
     assert capsys.readouterr().err == f"ost: port {taken} for the worker cannot be had: Address already in use\n"
 
 
-def test_a_demo_logs_only_what_goes_wrong(ost, monkeypatch):
-    monkeypatch.setattr(ost.os, "environ", {})
+@pytest.mark.parametrize(("kept", "level"), [("", "WARNING"), ("LOG_LEVEL=DEBUG\n", None)])
+def test_a_demo_logs_only_what_goes_wrong_unless_somebody_wants_more(ost, monkeypatch, tmp_path, kept, level):
+    (tmp_path / ".env").write_text(kept)
+    monkeypatch.setattr(ost.os, "environ", {"OST_ENV_FILE": str(tmp_path / ".env")})
     monkeypatch.setattr(ost, "install", lambda dev: None)
     monkeypatch.setattr(ost, "demo", lambda *given: 0)
     assert ost.main(["demo", "--no-serve"]) == 0
-    assert ost.os.environ == {"LOG_LEVEL": "WARNING"}
+    assert ost.os.environ.get("LOG_LEVEL") == level
 
 
 def test_the_demo_stops_at_the_first_failure(ost, idle, monkeypatch):
