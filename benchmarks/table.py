@@ -53,9 +53,9 @@ def line(row: Row) -> str:
 
 def told(seconds: float) -> str:
     """Three figures, in milliseconds below a tenth of a second."""
-    return (
-        f"{1000 * seconds:.3g} ms" if seconds < 0.1 else f"{seconds:,.3g} s" if seconds < 1000 else f"{seconds:,.0f} s"
-    )
+    if seconds < 0.1:
+        return f"{1000 * seconds:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:,.0f} s"
 
 
 def machine() -> str:

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from engine.embeddings.base import EmbedderError
 from engine.embeddings.fast.exported import NotFast, ready
-from engine.embeddings.weights import PACKAGED, checksum_of, source_of
+from engine.embeddings.weights import PACKAGED, checksum_of, sentence_transformer, source_of
 from engine.precision import FULL
 from engine.vectors import Matrix, checked
 
@@ -100,13 +100,9 @@ class LocalEmbedder:
         self._model = model
 
     def _sentence_transformer(self, source: str) -> Any:
-        from sentence_transformers import SentenceTransformer  # late: with torch it takes seconds
-        from transformers.utils import logging as transformers_logging
-
         device = None if settings.EMBEDDING_DEVICE == "auto" else settings.EMBEDDING_DEVICE
-        transformers_logging.disable_progress_bar()
         try:
-            model = SentenceTransformer(source, device=device)
+            model = sentence_transformer(source, device)
         except (OSError, ValueError, RuntimeError, AssertionError) as error:
             reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
             raise EmbedderError(f"the model {self.name!a} cannot be loaded: {reason}") from error

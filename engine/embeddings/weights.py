@@ -3,6 +3,7 @@
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from engine.embeddings.base import EmbedderError
 
@@ -36,6 +37,15 @@ def digest_of(path: Path) -> str:
 def source_of(name: str) -> str:
     """What sentence-transformers is to load: the package's folder, or the name itself."""
     return str(packaged_weights()) if name == PACKAGED else name
+
+
+def sentence_transformer(source: str, device: str | None) -> Any:
+    """The model as its library loads it, without a bar of progress. Raises what the library raises."""
+    from sentence_transformers import SentenceTransformer  # late: with torch it takes seconds
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    return SentenceTransformer(source, device=device)
 
 
 def checksum_of(name: str) -> str:

@@ -20,7 +20,7 @@ import structlog
 
 from engine.embeddings.base import EmbedderError
 from engine.embeddings.fast import agreement
-from engine.embeddings.weights import PACKAGED, checksum_of, digest_of, source_of
+from engine.embeddings.weights import PACKAGED, checksum_of, digest_of, sentence_transformer, source_of
 from engine.precision import BULK, FAST
 
 if TYPE_CHECKING:
@@ -121,14 +121,10 @@ def export(name: str, precision: str, home: Path) -> None:
 def write(name: str, precision: str, folder: Path) -> dict[str, Any]:
     """The model traced by torch and read by OpenVINO, its tokenizer, and what it says of the texts of agreement."""
     import openvino as ov  # late, as torch and all that imports them: they take seconds
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
 
     from engine.embeddings.fast.graph import traced
 
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()  # it misses a loss to train by, which nobody does here
-    source = SentenceTransformer(source_of(name), device="cpu")
+    source = sentence_transformer(source_of(name), "cpu")
     np.save(folder / "reference.npy", source.encode(list(agreement.TEXTS), normalize_embeddings=True))
     tokenizer, tokens = source.tokenizer.backend_tokenizer, int(source.max_seq_length or 512)
     tokenizer.save(str(folder / "tokenizer.json"))
