@@ -146,12 +146,21 @@ def test_what_is_rung_is_done(worker):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_when_one_process_goes_the_whole_group_goes_and_the_run_goes_on(worker, part):
+def test_when_one_process_goes_the_whole_group_goes_and_hands_back_the_run(worker, part):
     run, parts = jobs.request("meal", Scope()), worker.parts()
     until(cooking)
     os.kill(parts[part], signal.SIGKILL)
     assert worker.process.wait(30) == 1
     assert worker.left() == []
+    assert WorkerGroup.objects.get().fault.endswith("ended")
+    assert (state(run), run.attempts, run.next_attempt_at) == ("waiting", 0, None)  # the claim does not count
+
+
+def test_the_next_group_goes_on_where_one_ended(worker):
+    run, parts = jobs.request("meal", Scope()), worker.parts()
+    until(cooking)
+    os.kill(parts["worker"], signal.SIGKILL)
+    worker.process.wait(30)
     served_to_the_end(worker, run)
 
 
@@ -181,21 +190,6 @@ def test_a_group_ends_by_itself_when_its_watchdog_is_killed(worker, moment):
     until(lambda: not worker.left(), 20)
 
 
-def test_a_claim_that_the_watchdog_ended_does_not_count(worker):
-    run = jobs.request("meal", Scope())
-    until(cooking)
-    os.kill(worker.parts()["monitor"], signal.SIGKILL)
-    worker.process.wait(30)
-    assert (state(run), run.attempts, run.next_attempt_at) == ("waiting", 0, None)
-
-
-def test_the_ended_group_is_kept_with_the_reason(worker):
-    worker.parts()
-    os.kill(worker.parts()["pusher"], signal.SIGKILL)
-    worker.process.wait(30)
-    assert WorkerGroup.objects.get().fault.endswith("ended")
-
-
 def test_a_job_that_ends_its_process_is_quarantined_while_others_go_on(worker):
     poison = jobs.request("poison", Scope())
     until(lambda: worker.revived() and state(poison) == "quarantined", 120)
@@ -207,7 +201,7 @@ def test_a_job_that_ends_its_process_is_quarantined_while_others_go_on(worker):
 
 def test_each_time_it_is_told_to_end_it_has_made_progress_and_burns_no_attempt(worker):
     run = jobs.request("meal", Scope())
-    for _ in range(3):
+    for _ in range(2):
         until(more_than(kitchen.served() + 1))
         assert worker.end() == 0
         assert (state(run), run.attempts) == ("waiting", 0)

@@ -137,7 +137,9 @@ def taken() -> Iterator[int]:
 
 @pytest.fixture
 def idle(ost, monkeypatch) -> None:
-    """No database is held, every command fails, and whoever listens on the worker's port is left alone."""
+    """No database is held, every command fails, whoever listens on the worker's port is left alone, and what is told
+    to a command's processes is told to no other test."""
+    monkeypatch.setattr(ost.os, "environ", dict(ost.os.environ))
     monkeypatch.setattr(ost.database, "hold", lambda instance: None)
     monkeypatch.setattr(ost.database, "release", lambda instance: None)
     monkeypatch.setattr(ost, "run", lambda *command: 3)

@@ -24,7 +24,8 @@ NAMES = sorted({*READ.findall(SETTINGS.read_text()), "DATABASE_URL"})
 
 @pytest.fixture(autouse=True)
 def variables() -> Iterator[None]:
-    """What a test sets is gone after it."""
+    """What a test sets is gone after it, and so is what was read from a file: it is read once."""
+    environment.env.ENVIRON.files_cache.clear()
     before = dict(os.environ)
     os.environ.update(SECRET_KEY=STRONG)
     yield

@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[2]
 SERVER = [sys.executable, "-m", "ostsite.webserver"]
 PASSWORD, TOKEN, KEY = "planted-password", "planted-token", "planted-key-" + "k9-" * 20
 
-pytestmark = pytest.mark.django_db  # the server has a session of its own, and sees what is committed
+# The server has a session of its own: it sees what is committed, and what it counts is.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Wire:
