@@ -119,6 +119,15 @@ def static_files_listed_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def kept_for_the_file(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """What the fixtures of a file write: each of its tests changes it for itself alone, and after the last it goes."""
+    from ostsite.tests.world import undone  # late: it asks for the settings
+
+    with django_db_blocker.unblock(), undone():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def fresh_process():
     """What a web process keeps between requests belongs to one test alone."""

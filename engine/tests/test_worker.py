@@ -153,7 +153,7 @@ def test_when_one_process_goes_the_whole_group_goes_and_hands_back_the_run(worke
     assert worker.process.wait(30) == 1
     assert worker.left() == []
     assert WorkerGroup.objects.get().fault.endswith("ended")
-    assert (state(run), run.attempts, run.next_attempt_at) == ("waiting", 0, None)  # the claim does not count
+    assert (state(run), run.attempts) == ("waiting", part == "worker")  # a claim that the watchdog ended is none
 
 
 def test_the_next_group_goes_on_where_one_ended(worker):

@@ -28,8 +28,8 @@ def tables() -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-@pytest.fixture
-def two_days() -> None:
+@pytest.fixture(scope="module")
+def two_days(kept_for_the_file) -> None:
     for day in (DAY, NEXT):
         for topic in (0, 1, 2):
             make_topic(topic, 8, day, first=10 * (day == NEXT))

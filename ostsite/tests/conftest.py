@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
-from ostsite.tests.world import UNHURRIED, World, undone
+from ostsite.tests.world import UNHURRIED, World
 
 
 @pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[World]:
+def world(kept_for_the_file: None) -> Iterator[World]:
     """Made once for a file of tests; they leave it as they found it."""
-    with django_db_blocker.unblock(), override_settings(**UNHURRIED), undone():  # type: ignore[attr-defined]
+    with override_settings(**UNHURRIED):
         yield World()
