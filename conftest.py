@@ -1,5 +1,6 @@
 """One embedded PostgreSQL of its own for all test runs; one database a run; one model a session."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -40,6 +41,13 @@ os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 40)
 # Not named in pyproject.toml: pytest-django would load the settings before the lines above.
 django.setup()
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a password costs a test no time
+
+
+def pytest_collection_finish() -> None:
+    """Twelve thousand tests and the site stay until the end; to look for garbage in them is a tenth of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.hookimpl(trylast=True)

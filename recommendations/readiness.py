@@ -39,7 +39,7 @@ def falls(now: Figures, before: Figures) -> Iterator[str]:
     for name in COUNTED:
         had, has = before.get(name, 0), now[name]
         if had - has >= FEW and percent(had - has, had) > FALL:
-            yield f"{name} fell from {had} to {has} (-{percent(had - has, had)} %); at most {FALL} % is expected"
+            yield f"{name} fell from {had} to {has} (-{percent(had - has, had)}%); at most {FALL}% is expected"
 
 
 def losses(now: Figures, before: Figures) -> Iterator[str]:
@@ -56,7 +56,7 @@ def losses(now: Figures, before: Figures) -> Iterator[str]:
         share = percent(lacked, before["projects"])
         if percent(lack - new, now["projects"] - new) - share > RISE:
             yield (
-                f"projects without {field} rose from {share} % to {percent(lack, now['projects'])} %;"
+                f"projects without {field} rose from {share}% to {percent(lack, now['projects'])}%;"
                 f" at most {RISE} points are expected"
             )
 

@@ -56,7 +56,7 @@ class Quotes:
         if words in self._given:
             return f"{claim}, by the same words."
         self._given.add(words)
-        return f"{claim}: you wrote “{words}”."
+        return f"{claim}: you wrote “{words}”" + ("" if words.endswith((".", "!", "?", "…")) else ".")
 
     def of(self, names: Sequence[str], verb: str) -> list[str]:
         """A sentence for all the names that the same words say."""

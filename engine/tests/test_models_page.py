@@ -42,7 +42,7 @@ def test_the_page_shows_each_model_with_its_progress(operator, live, other):
     CategoryEmbedding.objects.want({Category.objects.create(name="web").pk: "sites"})
     told = words(operator.get(PAGE))
     assert "another" in told
-    assert "categories 0 % 0 % of 1, 1 wait since" in told
+    assert "categories 0% 0% of 1, 1 wait since" in told
     assert "12 numbers" in told
 
 
@@ -122,4 +122,4 @@ def test_an_agreement_is_shown_with_its_size(operator, live, other):
     found = {"categories": {"share": 0.714, "sample": 200, "among": 31951}}
     told = {"model": live.pk, "name": str(live), "at": timezone.now().isoformat(), "subjects": found}
     EmbeddingModel.objects.filter(pk=other.pk).update(figures={"agreement": told})
-    assert "categories 71 % of 10 nearest, 200 of 31,951 asked" in words(operator.get(PAGE))
+    assert "categories 71% of 10 nearest, 200 of 31,951 asked" in words(operator.get(PAGE))

@@ -25,7 +25,7 @@ class IssueEdit(models.Model):
 
     class Kind(models.TextChoices):
         MERGE = "merge", "merged into the other"
-        SPLIT = "split", "posts made an issue of their own, the other"
+        SPLIT = "split", "posts made a problem of their own, the other"
         SET = "set", "renamed or put into another category"
         HIDE = "hide", "hidden"
         LOCK = "lock", "locked"

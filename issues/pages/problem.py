@@ -171,7 +171,7 @@ def spread(figures: Figures) -> str:
     if len(sources) == 1:
         return f"All of them are from {source_name(first)}."
     share = round(100 * most / max(sum(sources.values()), 1))
-    return f"They come from {len(sources)} sources; the largest, {source_name(first)}, has {share} % of them."
+    return f"They come from {len(sources)} sources; the largest, {source_name(first)}, has {share}% of them."
 
 
 @dataclass(frozen=True)

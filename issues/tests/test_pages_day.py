@@ -47,7 +47,7 @@ def test_days_are_listed_with_what_they_came_to(client):
     Clustering.objects.update(outcome="clustered")
     Clustering.objects.filter(day=DAY).update(outlier_ratio=0.25, missing_sources=["hackernews"])
     found = text(page(client, address="/issues/days/"))
-    assert "2 September 2026 1 1 GitHub 1 – 1 September 2026 without Hacker News 2 4 GitHub 3 Reddit 1 25 %" in found
+    assert "2 Sep 2026 1 1 GitHub 1 – 1 Sep 2026 without Hacker News 2 4 GitHub 3 Reddit 1 25%" in found
 
 
 def test_without_a_day_the_commands_are_named(client):
@@ -91,7 +91,7 @@ def test_the_head_says_what_the_day_came_to(client):
     make_issue("One", {DAY: 3}, sources=["github", "reddit"])
     lone(1)
     Clustering.objects.update(outlier_ratio=0.25)
-    assert "4 posts from 2 sources → 1 problem, 25 % in none" in text(page(client))
+    assert "4 posts from 2 sources → 1 problem, 25% in none" in text(page(client))
 
 
 def test_problems_stand_with_what_the_day_brought_the_largest_first(client):

@@ -274,7 +274,7 @@ def test_it_says_what_its_posts_share(client):
     found = section(page(client, issue_of(0)), "together")
     assert "nightly export" in found
     assert "close together" in found
-    assert "2 sources; the largest, GitHub, has 50 %" in found
+    assert "2 sources; the largest, GitHub, has 50%" in found
 
 
 def test_it_says_so_where_one_source_alone_complains(client):

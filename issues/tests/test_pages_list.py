@@ -56,7 +56,7 @@ def test_the_head_line_tells_of_the_newest_day(client):
     make_issue("One", {DAY: 1, NEXT: 3}, sources=["github", "reddit"])
     make_issue("Hidden", {NEXT: 2}, hidden=True)
     make_day(NEXT).__class__.objects.filter(day=NEXT).update(outlier_ratio=0.083)
-    assert "2 September 2026 · 5 posts from 2 sources → 1 problem, 8 % unclustered" in text(client.get("/issues/"))
+    assert "2 September 2026 · 5 posts from 2 sources → 1 problem, 8% unclustered" in text(client.get("/issues/"))
 
 
 def test_the_newest_day_knows_every_source_that_problems_were_found_in():

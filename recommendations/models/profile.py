@@ -35,6 +35,7 @@ class ProfileCategory(Link):
     category = models.ForeignKey(Category, on_delete=models.CASCADE, related_name="profile_links")
 
     class Meta:
+        verbose_name_plural = "profile categories"
         constraints = [
             *Link.Meta.constraints,
             models.UniqueConstraint(fields=["profile", "category"], name="profile_category_once"),

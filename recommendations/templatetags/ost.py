@@ -76,6 +76,13 @@ def ago(when: datetime | None) -> str:
 
 
 @register.filter
+def code(told: str) -> str:
+    """What stands between backticks as code."""
+    parts = [(format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in enumerate(told.split("`"))]
+    return format_html_join("", "{}", parts)
+
+
+@register.filter
 def percent(share: float | None, digits: int = 0) -> str:
     """0.824 as 82%, rounded as its parts are."""
     return "" if share is None else f"{telling.percents([share], digits)[0]:.{digits}f}%"

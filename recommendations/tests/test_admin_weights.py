@@ -155,7 +155,7 @@ def test_the_editor_shows_no_arrow_before_anything_changed(client):
 
 @pytest.mark.usefixtures("curator")
 def test_the_share_of_each_weight_is_shown(client):
-    assert "Meaning 19.2 %" in text(client.get(EDITOR))
+    assert "Meaning 19.2%" in text(client.get(EDITOR))
 
 
 @pytest.mark.usefixtures("curator")

@@ -210,7 +210,7 @@ def test_a_filter_is_a_link_that_keeps_the_others(client, alice):
 
 
 def test_when_nothing_fits_the_page_says_so(client, alice):
-    assert "None of your fifty fits" in page(client, "/for-you/?newcomers=1")
+    assert "Nothing on your list fits" in page(client, "/for-you/?newcomers=1")
 
 
 @pytest.mark.parametrize(

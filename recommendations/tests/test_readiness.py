@@ -34,14 +34,14 @@ def test_a_catalogue_without_people_is_no_problem():
 
 def test_a_fall_says_what_it_was_what_it_is_and_what_is_expected():
     assert said(before={"projects": 31_951}, projects=12_000) == [
-        "projects fell from 31951 to 12000 (-62 %); at most 20 % is expected"
+        "projects fell from 31951 to 12000 (-62%); at most 20% is expected"
     ]
 
 
 @pytest.mark.parametrize("name", COUNTED)
 def test_any_count_that_falls_is_a_problem(name):
     [problem] = said(before={name: 50_000}, **{name: 10_000})
-    assert problem.startswith(f"{name} fell from 50000 to 10000 (-80 %)")
+    assert problem.startswith(f"{name} fell from 50000 to 10000 (-80%)")
 
 
 @pytest.mark.parametrize(("has", "alarms"), [(800, 0), (790, 1)])
@@ -60,14 +60,14 @@ def test_counts_may_rise_as_they_like():
 
 def test_a_loss_says_which_share_it_was_and_is():
     assert said(without_description=610) == [
-        "projects without a description rose from 4 % to 61 %; at most 10 points are expected"
+        "projects without a description rose from 4% to 61%; at most 10 points are expected"
     ]
 
 
 @pytest.mark.parametrize("field", LACKING)
 def test_any_field_that_is_lost_is_a_problem(field):
     [problem] = said(**{field: 900})
-    assert problem.startswith(f"projects without {LACKING[field]} rose from 4 % to 90 %")
+    assert problem.startswith(f"projects without {LACKING[field]} rose from 4% to 90%")
 
 
 @pytest.mark.parametrize(("lack", "alarms"), [(140, 0), (150, 1)])
@@ -91,7 +91,7 @@ def test_a_new_project_may_lack_anything():
 
 def test_new_projects_hide_no_loss():
     assert said(projects=1_100, without_stars=1_000) == [
-        "projects without a star count rose from 4 % to 91 %; at most 10 points are expected"
+        "projects without a star count rose from 4% to 91%; at most 10 points are expected"
     ]
 
 

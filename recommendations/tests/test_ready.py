@@ -26,7 +26,7 @@ from recommendations.tests.factories import (
 
 pytestmark = pytest.mark.django_db
 READY = next(stage for stage in RECOMMENDATIONS.stages if stage.name == "ready")
-LOSS = "ready: projects fell from 30 to 4 (-87 %); at most 20 % is expected"
+LOSS = "ready: projects fell from 30 to 4 (-87%); at most 20% is expected"
 
 
 @pytest.fixture
@@ -123,8 +123,8 @@ def test_all_problems_are_in_the_reason():
     run("ready")
     Project.objects.update(topics=[], stars=None)
     assert run("ready").error == (
-        "ready: projects without topics rose from 0 % to 100 %; at most 10 points are expected"
-        "; projects without a star count rose from 0 % to 100 %; at most 10 points are expected"
+        "ready: projects without topics rose from 0% to 100%; at most 10 points are expected"
+        "; projects without a star count rose from 0% to 100%; at most 10 points are expected"
     )
 
 

@@ -69,6 +69,10 @@ def test_what_is_near_to_a_message_quotes_it():
     assert said({**EVEN, "popularity": 0}, wrote={"": "I like games"}) == "Close in meaning: you wrote “I like games”."
 
 
+def test_a_quotation_that_ends_has_no_second_stop():
+    assert said({**EVEN, "popularity": 0}, wrote={"": "I like games!"}) == "Close in meaning: you wrote “I like games!”"
+
+
 def test_what_is_near_to_a_project_they_wrote_of_quotes_that():
     told = said(nearest="octo/tool", wrote={"octo/tool": "octo/tool is fine"})
     assert told == "Close in meaning to octo/tool: you wrote “octo/tool is fine”."

@@ -71,7 +71,7 @@ def test_a_conversation_moves_the_list_towards_what_it_is_about(world):
 def test_the_reasons_quote_what_they_wrote(world):
     converse(world)
     assert listed(world[0])[0][3] == (
-        "Made with Rust: you wrote “I look for an embedded database in Rust.”.",
+        "Made with Rust: you wrote “I look for an embedded database in Rust.”",
         "Serves Databases, by the same words.",
         "Close in meaning, by the same words.",
     )
